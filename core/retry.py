@@ -1,0 +1,217 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""How long a job waits before its next try."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+RETRY_INTERVAL = 600
+PG_RETRY = 5
+
+Delay = int | tuple[int, int]
+Pattern = Mapping[int, Delay]
+
+# It fits the database's integers and keeps an eta within the calendar.
+MOST_SECONDS = 2**31 - 1
+_DIGITS = re.compile(r"[0-9]{1,10}")
+_CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_ACCEPTED = (
+    "A retry pattern is a dictionary {retry: delay}: the retry is a whole number"
+    " from 0, the delay a number of whole seconds or a pair (least, most) of them;"
+    " for example {1: 60, 5: (300, 600)}."
+)
+
+
+class Rng(Protocol):
+    """What is asked of a source of chance; the module `random` is one."""
+
+    def randint(self, a: int, b: int, /) -> int: ...
+
+    def random(self) -> float: ...
+
+
+def validate_pattern(obj: object) -> dict[int, Delay]:
+    """The retry pattern `obj` with its numbers as such, ordered by retry.
+
+    JSON has neither numbers as keys nor tuples: "5" stands for 5 and a list for
+    a pair.  None is the empty pattern.  Raises ValueError that names the
+    offending key or value and says what is accepted.
+    """
+    if obj is None:
+        return {}
+    if not isinstance(obj, Mapping):
+        raise ValueError(f"{obj!r} is not a retry pattern. {_ACCEPTED}")
+    pattern: dict[int, Delay] = {}
+    for key, value in obj.items():
+        retry = _whole(key)
+        if retry is None:
+            raise ValueError(f"Key {key!r} of a retry pattern. {_ACCEPTED}")
+        if retry in pattern:
+            raise ValueError(f"Key {key!r} is twice in a retry pattern. {_ACCEPTED}")
+        delay = _delay(value)
+        if delay is None:
+            raise ValueError(
+                f"Delay {value!r} for key {key!r} of a retry pattern. {_ACCEPTED}"
+            )
+        pattern[retry] = delay
+    return dict(sorted(pattern.items()))
+
+
+def _delay(value: object) -> Delay | None:
+    if not isinstance(value, (list, tuple)):
+        return _whole(value)
+    if len(value) != 2:
+        return None
+    least, most = _whole(value[0]), _whole(value[1])
+    if least is None or most is None or least > most:
+        return None
+    return (least, most)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 0 <= value <= MOST_SECONDS
+    ):
+        return value
+    return None
+
+
+def seconds_for(pattern: Pattern | None, retry: int, rng: Rng = random) -> int:
+    """Seconds to wait before retry number `retry` (1 after the first try).
+
+    A key takes effect at the retry of its number and holds until the next key;
+    before the first key it is RETRY_INTERVAL.  `pattern` is a validated one.
+    """
+    reached = [key for key in pattern or () if key <= retry]
+    if not pattern or not reached:
+        return RETRY_INTERVAL
+    delay = pattern[max(reached)]
+    if isinstance(delay, tuple):
+        return rng.randint(*delay)
+    return delay
+
+
+def class_names(exc_type: type[BaseException]) -> tuple[str, ...]:
+    """The dotted names of an exception class and its ancestors, nearest first."""
+    return tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in exc_type.__mro__)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Which exceptions are retried, how often, and after which time.
+
+    exceptions: names of exception classes, bare or dotted; heirs count as well.
+    max_tries: tries at most; 0 leaves it to the job's own max_retries.
+    base_seconds: wait after the first try, multiplied by `factor` after each
+    further one, up to max_seconds.
+    jitter: 0 to 1, the part of the wait that is left to chance.
+    """
+
+    exceptions: tuple[str, ...]
+    max_tries: int = 0
+    base_seconds: float = 60.0
+    factor: float = 2.0
+    max_seconds: float = 3600.0
+    jitter: float = 0.1
+
+    def delay(self, tries: int, rng: Rng = random) -> float:
+        """Seconds to wait after `tries` tries, the one just ended included."""
+        try:
+            full = self.base_seconds * self.factor ** max(tries - 1, 0)
+        except OverflowError:
+            full = self.max_seconds
+        full = min(full, self.max_seconds)
+        # Chance only shortens: max_seconds stays a promise.
+        return full * (1.0 - self.jitter * rng.random())
+
+    def matches(self, mro_names: Iterable[str]) -> bool:
+        """Whether one of these class names (see `class_names`) is retried."""
+        wanted = frozenset(self.exceptions)
+        return any(
+            name in wanted or name.rpartition(".")[2] in wanted for name in mro_names
+        )
+
+
+def parse_policy(source: object) -> RetryPolicy | None:
+    """The policy written as a JSON object or a dictionary; None when there is none.
+
+    Raises ValueError that names the offending key and says what is accepted.
+    """
+    if isinstance(source, str):
+        source = _from_json(source)
+    if source is None or source is False or source == {}:
+        return None
+    if not isinstance(source, Mapping):
+        raise ValueError(
+            f"{source!r} is not a retry policy: a JSON object is needed, for example"
+            ' {"exceptions": ["ConnectionError"], "max_tries": 5, "base_seconds": 60}.'
+        )
+    known = [field.name for field in fields(RetryPolicy)]
+    for key in source:
+        if key not in known:
+            raise ValueError(
+                f"Unknown key {key!r} of a retry policy; known: {', '.join(known)}."
+            )
+    return RetryPolicy(
+        exceptions=_exceptions(source.get("exceptions")),
+        max_tries=_tries(source.get("max_tries", RetryPolicy.max_tries)),
+        base_seconds=_number(source, "base_seconds", 0.0, MOST_SECONDS),
+        factor=_number(source, "factor", 1.0, 1000.0),
+        max_seconds=_number(source, "max_seconds", 0.0, MOST_SECONDS),
+        jitter=_number(source, "jitter", 0.0, 1.0),
+    )
+
+
+def _from_json(text: str) -> object:
+    if not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"A retry policy must be JSON: {error}") from error
+
+
+def _exceptions(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
+    if isinstance(value, (list, tuple)) and value:
+        names = [name for name in value if isinstance(name, str)]
+        if len(names) == len(value) and all(map(_CLASS_NAME.fullmatch, names)):
+            return tuple(names)
+    raise ValueError(
+        f"Key 'exceptions' of a retry policy is {value!r}: a list of names of"
+        ' exception classes is needed, for example ["ConnectionError"].'
+    )
+
+
+def _tries(value: object) -> int:
+    tries = _whole(value)
+    if tries is None:
+        raise ValueError(
+            f"Key 'max_tries' of a retry policy is {value!r}: a whole number is"
+            " needed, 0 for the job's own max_retries."
+        )
+    return tries
+
+
+def _number(
+    source: Mapping[object, object], key: str, least: float, most: float
+) -> float:
+    value = source.get(key, getattr(RetryPolicy, key))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if math.isfinite(value) and least <= value <= most:
+            return float(value)
+    raise ValueError(
+        f"Key {key!r} of a retry policy is {value!r}: a number from {least:g} to"
+        f" {most:g} is needed."
+    )
