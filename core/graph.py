@@ -92,7 +92,8 @@ class Dag(Generic[V]):
 
     def parents(self, vertex: V) -> frozenset[V]:
         """What the vertex waits for; KeyError when it is not in the graph."""
-        return frozenset().union(*self._above[vertex])
+        bundles = self._above[vertex]
+        return bundles[0] if len(bundles) == 1 else frozenset().union(*bundles)
 
     def children(self, vertex: V) -> list[V]:
         """What waits for the vertex; KeyError when it is not in the graph."""
@@ -111,7 +112,7 @@ class Dag(Generic[V]):
                 continue
             key = tuple(bundles)
             if key not in unions:
-                unions[key] = key[0] if len(key) == 1 else self.parents(vertex)
+                unions[key] = self.parents(vertex)
             parents = unions[key]
             if parents not in barriers:
                 barriers[parents] = Barrier(parents)
