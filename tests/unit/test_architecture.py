@@ -230,7 +230,7 @@ class TestTheCheck(unittest.TestCase):
                     "models/base.py": "from ..delay import D\nfrom odoo import models",
                     "executor.py": "from . import job\nfrom .jobrunner import config",
                     "controllers/main.py": "from ..executor import run",
-                    "jobrunner/runner.py": "from .. import storage\nfrom . import config",
+                    "jobrunner/runner.py": "from .. import storage",
                     "jobrunner/config.py": "from ..core import a",
                     "tests/test_a.py": "from ..controllers import main",
                 }

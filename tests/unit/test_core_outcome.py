@@ -90,6 +90,9 @@ class TestDecide(unittest.TestCase):
         trouble = Trouble(Kind.TIMEOUT)
         self.assertEqual(decide(trouble, Terms(0, 2)), Retry(600))
 
+    def test_a_try_counts_unless_it_asks_not_to(self):
+        self.assertEqual(decide(Trouble(Kind.RETRYABLE), Terms(0, 2)), Retry(600, True))
+
     def test_an_error_without_a_message_gives_a_reason_all_the_same(self):
         failed = decide(Trouble(Kind.TIMEOUT, "JobTimeout"), Terms(1, 2))
         self.assertEqual(failed, Failed("JobTimeout", "Max. retries (2) reached: "))
@@ -127,6 +130,9 @@ class TestDeath(unittest.TestCase):
             self.assertIsInstance(outcome, Failed)
             self.assertEqual(outcome.exc_name, "WorkerDied")
             self.assertIn(f"death {deaths} of at most 3", outcome.exc_message)
+
+    def test_with_one_death_allowed_the_first_fails_the_job(self):
+        self.assertIsInstance(after_death(1, 1), Failed)
 
     def test_without_a_limit_a_job_may_die_for_ever(self):
         outcome = after_death(1000, 0)

@@ -148,6 +148,15 @@ class TestPolicy(unittest.TestCase):
         self.assertEqual(retry.parse_policy(values), expected)
         self.assertEqual(retry.parse_policy(json.dumps(values)), expected)
 
+    def test_what_a_policy_leaves_unsaid_is_usual(self):
+        policy = retry.parse_policy({"exceptions": ["OSError"]})
+        self.assertEqual(policy, retry.RetryPolicy(("OSError",), 0, 60, 2, 3600, 0.1))
+
+    def test_the_bounds_themselves_are_accepted(self):
+        bounds = {"base_seconds": 0, "factor": 1, "max_seconds": 2**31 - 1, "jitter": 1}
+        policy = retry.parse_policy({"exceptions": "OSError", **bounds})
+        self.assertEqual((policy.factor, policy.jitter), (1, 1))
+
     def test_names_may_be_one_text(self):
         policy = retry.parse_policy({"exceptions": "OSError, app.errors.Busy"})
         self.assertEqual(policy.exceptions, ("OSError", "app.errors.Busy"))
@@ -170,7 +179,10 @@ class TestPolicy(unittest.TestCase):
             ({**good, "max_tries": 1.5}, "'max_tries'"),
             ({**good, "base_seconds": -1}, "'base_seconds'"),
             ({**good, "base_seconds": "1"}, "'base_seconds'"),
+            ({**good, "base_seconds": 2**31}, "'base_seconds'"),
             ({**good, "factor": 0.5}, "'factor'"),
+            ({**good, "factor": 1000.5}, "'factor'"),
+            ({**good, "max_seconds": -0.5}, "'max_seconds'"),
             ({**good, "max_seconds": float("inf")}, "'max_seconds'"),
             ('{"exceptions": ["A"], "max_seconds": NaN}', "'max_seconds'"),
             ({**good, "jitter": 1.1}, "'jitter'"),
