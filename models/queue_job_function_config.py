@@ -1,0 +1,191 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What the queue asks of a function: its settings, and whether it is declared."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psycopg2
+
+from odoo import api, models, tools
+
+from ..core.channels import ROOT
+from ..core.retry import RetryPolicy, parse_policy, validate_pattern
+from ..declaration import declaration_of
+from .queue_job_function import parse_name
+
+_logger = logging.getLogger(__name__)
+
+DELAY_POLICIES = ("declared", "any")
+
+
+class JobConfig(NamedTuple):
+    """The settings of a method's jobs. ``declared``: the method may be delayed."""
+
+    channel: str
+    retry_pattern: Mapping
+    related_action_enable: bool
+    related_action_func_name: str | None
+    related_action_kwargs: Mapping
+    job_function_id: int | None
+    allow_commit: bool = False
+    on_fail_method_name: str | None = None
+    timeout: float = 0.0
+    retry_policy: RetryPolicy | None = None
+    removal_interval: int = 0
+    declared: bool = False
+
+
+class QueueJobFunction(models.Model):
+    _inherit = "queue.job.function"
+
+    JobConfig = JobConfig
+
+    @api.model
+    def job_config(self, name):
+        """The settings of the jobs of a method.
+
+        :param name: ``<model.name>.method``
+        :return: namedtuple: the values of the method's record, else those of its
+            decorator, else :meth:`job_default_config`
+        """
+        return self._known_config(name) or self.job_default_config()
+
+    @api.model
+    def job_default_config(self):
+        """The settings of the jobs of a method that nothing is known of.
+
+        To override, call super and use ``_replace()`` on the result.
+        """
+        return JobConfig(
+            channel=ROOT,
+            retry_pattern={},
+            related_action_enable=True,
+            related_action_func_name=None,
+            related_action_kwargs={},
+            job_function_id=None,
+        )
+
+    @api.model
+    @tools.ormcache("name")
+    def _known_config(self, name):
+        function = self.sudo().search([("name", "=", name)], limit=1, order="id")
+        if function:
+            return function._config()
+        # Not registered (yet), or inherited by a model of a later module.
+        declaration = self._declaration(name)
+        return declaration and _config_of(declaration)
+
+    def _config(self):
+        action = self.related_action
+        return JobConfig(
+            channel=self.channel_id.complete_name,
+            retry_pattern=validate_pattern(self.retry_pattern),
+            related_action_enable=action.get("enable", True),
+            related_action_func_name=action.get("func_name"),
+            related_action_kwargs=action.get("kwargs") or {},
+            job_function_id=self.id,
+            allow_commit=self.allow_commit,
+            on_fail_method_name=self.on_fail_method or None,
+            timeout=self.timeout,
+            retry_policy=parse_policy(self.retry_policy),
+            removal_interval=self.removal_interval,
+            declared=True,
+        )
+
+    @api.model
+    def _declaration(self, name):
+        """What the decorators say of a method, None without any."""
+        model_name, method = parse_name(name) or ("", "")
+        if model_name not in self.env:
+            return None
+        return declaration_of(type(self.env[model_name]), method)
+
+    # ------------------------------------------------------------- registration
+
+    @api.model
+    def _register_declared(self, declarations):
+        """Make the missing records of decorated methods, and their channels (D8).
+
+        What is there stays as it is, whoever made it: nothing is written at an
+        ordinary start of the server.
+
+        :param declarations: ``{(model name, method name): Declaration}``
+        """
+        names = {self.job_function_name(*place): place for place in declarations}
+        known = self.sudo().search_fetch([("name", "in", list(names))], ["name"])
+        # In order, so that servers which start together wait for each other
+        # instead of standing in each other's way.
+        for name in sorted(names.keys() - set(known.mapped("name"))):
+            self._register_one(name, declarations[names[name]])
+
+    def _register_one(self, name, declaration):
+        try:
+            with self.env.cr.savepoint():
+                self.sudo().with_context(tracking_disable=True)._declare(
+                    name, declaration
+                )
+        except psycopg2.Error as error:
+            # Usually another server was faster. Until the next start, the
+            # decorator itself tells the settings.
+            self.env.invalidate_all(flush=False)
+            _logger.info("Job function %s was not registered: %s", name, error)
+
+    def _declare(self, name, declaration):
+        model_name, method = parse_name(name)
+        policy = declaration.retry_policy
+        self.create(
+            {
+                "model_id": self.env["ir.model"]._get(model_name).id,
+                "method": method,
+                "declared_by": "decorator",
+                "channel_id": self.env["queue.job.channel"]
+                ._ensure(declaration.channel)
+                .id,
+                "retry_pattern": dict(declaration.retry_pattern),
+                "related_action": dict(declaration.related_action or {}),
+                "timeout": declaration.timeout,
+                "allow_commit": declaration.allow_commit,
+                "retry_policy": json.dumps(dict(policy)) if policy else False,
+            }
+        )
+        _logger.info("Registered the job function %s", name)
+
+    # ------------------------------------------------------------------- policy
+
+    @api.model
+    def _delay_policy(self):
+        """``declared``, or ``any``: what nothing declares may be delayed as well.
+
+        What the server's configuration says wins over the system parameter.
+        """
+        return self._server_delay_policy() or self._database_delay_policy()
+
+    @api.model
+    def _server_delay_policy(self):
+        return runner_config.get().delay_policy
+
+    @api.model
+    def _database_delay_policy(self):
+        parameters = self.env["ir.config_parameter"].sudo()
+        policy = parameters.get_param("queue_job.delay_policy")
+        return policy if policy in DELAY_POLICIES else "declared"
+
+
+def _config_of(declaration):
+    action = declaration.related_action or {}
+    return JobConfig(
+        channel=declaration.channel,
+        retry_pattern=declaration.retry_pattern,
+        related_action_enable=action.get("enable", True),
+        related_action_func_name=action.get("func_name"),
+        related_action_kwargs=action.get("kwargs") or {},
+        job_function_id=None,
+        allow_commit=declaration.allow_commit,
+        timeout=declaration.timeout,
+        retry_policy=parse_policy(declaration.retry_policy),
+        declared=True,
+    )
