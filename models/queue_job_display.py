@@ -1,0 +1,73 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The call of a job in a form that people can read."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pprint import pformat
+
+from odoo import api, fields, models
+
+from ..exception import JobDecodeError
+from ..fields import decode, mask
+
+#: names of arguments whose values are nobody's business, unless the setting says other
+MASKED_ARGUMENTS = "password, passwd, secret, token, api_key"
+
+_WIDTH = 78
+
+
+class QueueJob(models.Model):
+    _inherit = "queue.job"
+
+    records_display = fields.Text("Called on", compute="_compute_call_display")
+    arguments_display = fields.Text("Called with", compute="_compute_call_display")
+
+    @api.depends("records", "args", "kwargs")
+    def _compute_call_display(self):
+        names = self._masked_argument_names()
+        for job in self:
+            stored = {
+                field: job._fields[field].convert_to_read(job[field], job)
+                for field in ("records", "args", "kwargs")
+            }
+            hidden = job._positions(names)
+            lines = [
+                job._readable(value)
+                for value in mask(stored["args"] or [], names, hidden)
+            ]
+            lines += [
+                f"{name} = {job._readable(value)}"
+                for name, value in mask(stored["kwargs"] or {}, names).items()
+            ]
+            job.records_display = job._readable(stored["records"])
+            job.arguments_display = "\n".join(lines)
+
+    def _positions(self, names):
+        """Which positional arguments of the call have one of the names."""
+        method = getattr(self.env.registry.get(self.model_name), self.method_name or "", None)
+        if not callable(method):
+            return ()
+        parameters = list(inspect.signature(method).parameters)[1:]
+        return [place for place, name in enumerate(parameters) if name in names]
+
+    def _readable(self, stored):
+        """Text for a value of the stored JSON."""
+        if not stored:
+            return json.dumps(stored) if stored is not False else ""
+        try:
+            value = decode(json.dumps(stored), self.env)
+        except JobDecodeError as error:
+            return f"{json.dumps(stored)}  # {error}"
+        return pformat(value, width=_WIDTH, sort_dicts=False)
+
+    @api.model
+    def _masked_argument_names(self):
+        """Names of the arguments that are shown as ``***``."""
+        setting = (
+            self.env["ir.config_parameter"]
+            .sudo()
+            .get_param("queue_job.masked_arguments", MASKED_ARGUMENTS)
+        )
+        return frozenset(name.strip() for name in setting.split(",") if name.strip())
