@@ -1,0 +1,56 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from __future__ import annotations
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from .queue_job_display import MASKED_ARGUMENTS
+
+_MAX_DEATHS = "queue_job.max_deaths"
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    queue_job_delay_policy = fields.Selection(
+        [
+            ("declared", "Declared methods only"),
+            ("any", "Any method"),
+        ],
+        "Delay Policy",
+        default="declared",
+        config_parameter="queue_job.delay_policy",
+    )
+    queue_job_server_delay_policy = fields.Char(
+        compute="_compute_queue_job_server_delay_policy"
+    )
+    queue_job_max_deaths = fields.Integer("Deaths at Most", default=5)
+    queue_job_masked_arguments = fields.Char(
+        "Masked Arguments",
+        default=MASKED_ARGUMENTS,
+        config_parameter="queue_job.masked_arguments",
+    )
+
+    def _compute_queue_job_server_delay_policy(self):
+        functions = self.env["queue.job.function"]
+        self.queue_job_server_delay_policy = functions._server_delay_policy()
+
+    @api.constrains("queue_job_max_deaths")
+    def _check_queue_job_max_deaths(self):
+        for settings in self:
+            if settings.queue_job_max_deaths < 0:
+                raise ValidationError(_("Deaths at most: 0 or more."))
+
+    # Not a config_parameter of the field: such a field cannot keep a 0.
+    @api.model
+    def get_values(self):
+        stored = self.env["ir.config_parameter"].sudo().get_param(_MAX_DEATHS)
+        deaths = int(stored) if stored and stored.isdigit() else 5
+        return {**super().get_values(), "queue_job_max_deaths": deaths}
+
+    def set_values(self):
+        result = super().set_values()
+        self.env["ir.config_parameter"].sudo().set_param(
+            _MAX_DEATHS, str(self.queue_job_max_deaths)
+        )
+        return result
