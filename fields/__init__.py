@@ -1,0 +1,34 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What a job carries, as JSON: the codec and the field that uses it.
+
+``encoding`` turns Python values into JSON text that a jsonb column keeps,
+``decoding`` turns it back within an environment, ``serialized`` is the field.
+"""
+
+from .decoding import JobDecoder, decode
+from .encoding import (
+    JobEncoder,
+    encode,
+    encode_args,
+    encode_kwargs,
+    encode_recordset,
+    env_part,
+    recordset_json,
+)
+from .masking import mask
+from .serialized import JobSerialized, Undecodable
+
+__all__ = [
+    "JobDecoder",
+    "JobEncoder",
+    "JobSerialized",
+    "Undecodable",
+    "decode",
+    "encode",
+    "encode_args",
+    "encode_kwargs",
+    "encode_recordset",
+    "env_part",
+    "mask",
+    "recordset_json",
+]
