@@ -36,7 +36,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("figures", nargs="*", metavar="figure", help="which ones; none: all (steady not with --quick)")
+    add(
+        "figures",
+        nargs="*",
+        metavar="figure",
+        help="which ones; none: all, but steady when quick",
+    )
     add("--target", choices=(*TARGETS, "both"), default="both", help="what to measure")
     add("--rounds", type=int, help="how often; 5, or 1 with --quick")
     add("--quick", action="store_true", help="small counts, one round: a minute or two")
@@ -73,7 +78,7 @@ class Benchmark:
         self.figures: list[Figure] = [FIGURES[name]() for name in names]
         wanted = TARGETS if options.target == "both" else (options.target,)
         if options.profile:
-            wanted = ("ours",) if options.target == "both" else wanted
+            wanted = ("ours",)
         workers = self.sizes.workers
         self.targets = [Target(name, self.paths, workers) for name in wanted]
         self.rounds = options.rounds or (1 if options.quick or options.profile else 5)
@@ -110,6 +115,8 @@ class Benchmark:
 
     def run(self) -> int:
         """Measure, write table and plots; 1 when something could not be measured."""
+        for target in self.targets:
+            target.prepare()
         try:
             for number in range(self.rounds):
                 self._round(number)
@@ -153,6 +160,8 @@ class Benchmark:
         )
 
     def _report(self) -> None:
+        if not self.results.values and not self.results.failures:
+            return
         self.results.about["load_after"] = os.getloadavg()[0]
         self.results.save(self.folder / "results.json")
         text = report.table(self.results, self.figures)

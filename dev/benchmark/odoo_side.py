@@ -16,10 +16,11 @@ from inspect import getmembers
 
 import odoo
 from odoo import api
-from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 from odoo.modules.registry import Registry
 from odoo.service.server import load_server_wide_modules
 from odoo.tools import config
+
+from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 
 
 class Commands:

@@ -13,6 +13,17 @@ from pathlib import Path
 
 from .errors import BenchError
 
+# Where a thread that waits for work is found; py-spy cannot always tell.
+WAITING = (
+    "Condition.wait ",
+    "EpollSelector.select ",
+    "Hub.run ",
+    "PreforkServer.sleep ",
+    "SocketIO.readinto ",
+    "Thread._wait_for_tstate_lock ",
+    "Worker.sleep ",
+    "acquire_with_timeout ",
+)
 SUFFIX = {"raw": "txt", "flamegraph": "svg", "speedscope": "json"}
 
 
@@ -63,7 +74,7 @@ def summary(stacks: str, count: int = 25) -> str:
     for line in stacks.splitlines():
         stack, _, samples = line.rpartition(" ")
         frames = [f.strip() for f in stack.split(";") if "(" in f]
-        if frames and samples.isdigit():
+        if frames and samples.isdigit() and not frames[-1].startswith(WAITING):
             own[frames[-1]] += int(samples)
             for frame in set(frames):
                 total[frame] += int(samples)

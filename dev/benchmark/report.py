@@ -32,7 +32,7 @@ def table(results: Results, figures: list[Figure]) -> str:
     text = [_line(line, widths) for line in lines]
     text.insert(1, _line(["-" * width for width in widths], widths))
     for (figure, target), reason in results.failures.items():
-        text.append(f"\n{figure}, {target}: {reason.strip()}")
+        text.append(f"\n{figure}, {target}: {reason.strip().splitlines()[-1]}")
     about = results.about
     text.append(
         f"\n{about['rounds']} rounds, medians; {about['cores']} cores; load average"

@@ -89,6 +89,10 @@ class Target:
         return "\n".join(f"db_{name} = {value}" for name, value in given if value)
 
     # -------------------------------------------------------- databases
+    def prepare(self) -> None:
+        """Make the template database; BenchError when the add-on does not install."""
+        self._template()
+
     def fresh_database(self) -> None:
         """A new database with the add-on and the benchmark's own installed."""
         database.create(self.database, self._template())

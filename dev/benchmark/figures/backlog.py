@@ -26,7 +26,9 @@ class BacklogScheduled(Figure):
     name = "backlog_eta"
     title = "Beside a backlog scheduled for later"
     metrics = (
-        Metric("kept", "drain beside it, of the drain without", "%", "higher", limit=95),
+        Metric(
+            "kept", "drain beside it, of the drain without", "%", "higher", limit=95
+        ),
         Metric("beside", "drain beside it", "/s", "higher"),
         Metric("without", "drain without", "/s", "higher"),
         Metric("first", "server start to first job, beside it", "s"),

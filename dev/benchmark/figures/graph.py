@@ -16,7 +16,9 @@ class Graph(Figure):
         Metric("release", "last of the first to first of the second", "s"),
         Metric("total", "commit to all done", "s"),
         Metric("memory", "enqueuing process, more at most", "MiB", limit=200),
-        Metric("server_memory", "largest server process, more at most", "MiB", limit=200),
+        Metric(
+            "server_memory", "largest server process, more at most", "MiB", limit=200
+        ),
     )
 
     def measure(self, session):
