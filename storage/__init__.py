@@ -1,0 +1,17 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""All SQL on the tables of the job queue: one function per verb, cursor first.
+
+Each room holds the statements of one moment in a job's life; none of them commits.
+"""
+
+from . import (
+    execution,
+    graph,
+    insertion,
+    locks,
+    progress,
+    retention,
+    schema,
+    transition,
+    tries,
+)

@@ -1,0 +1,73 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The advisory locks of the queue: one class number, one key each.
+
+Advisory locks belong to one database, all of these end with their transaction, and
+so they work behind a connection pooler in transaction mode as well.
+
+``SCHEDULE``
+    Held exclusively by a pass of a runner, for the milliseconds in which it counts
+    and marks; held shared by a lease that swaps its finished job for the next one.
+    A pass between the two halves of a swap would see the slot free and give it away
+    a second time.
+``PASS``
+    Tried by runners: who does not get it leaves the pass to who has it.
+``JOB``
+    Held by the lease of a running job; its key is the job's id. It is free at once
+    when the worker dies.
+``RUNNER``
+    Held by a runner while it has requests under way; its key is the runner's number.
+"""
+
+from __future__ import annotations
+
+# "queue_job" has no number of its own at PostgreSQL: these are arbitrary, and two-key
+# locks share nothing with the one-key locks that Odoo takes.
+SCHEDULE = 1_900_119_001
+PASS = 1_900_119_002
+JOB = 1_900_119_003
+RUNNER = 1_900_119_004
+
+_HOLD_SLOT = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
+_HOLD_JOB = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+_COMMIT_AND_HOLD_JOB = """
+COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock(%s, %s)
+"""
+_JOB_IS_HELD = """
+SELECT EXISTS (
+    SELECT 1 FROM pg_locks
+     WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND classid = %s AND objid = %s
+)
+"""
+
+
+def hold_slot(cr) -> None:
+    """Keep passes out until the transaction of ``cr`` ends, to swap jobs."""
+    cr.execute(_HOLD_SLOT, (SCHEDULE,))
+
+
+def hold_job(cr, job_id: int) -> bool:
+    """Show that the job lives, until the transaction of ``cr`` ends."""
+    cr.execute(_HOLD_JOB, (JOB, job_id))
+    return cr.fetchone()[0]
+
+
+def commit_and_hold_job(cr, job_id: int) -> bool:
+    """End a lease's transaction; the next one shows that the job lives.
+
+    For a cursor in autocommit mode, whose transactions begin and end by word.
+    """
+    cr.execute(_COMMIT_AND_HOLD_JOB, (JOB, job_id))
+    return cr.fetchone()[0]
+
+
+def end(cr) -> None:
+    """End a lease's transaction, with all its locks."""
+    cr.execute("COMMIT")
+
+
+def job_is_held(cr, job_id: int) -> bool:
+    """Whether somebody executes the job at this moment."""
+    cr.execute(_JOB_IS_HELD, (JOB, job_id))
+    return cr.fetchone()[0]

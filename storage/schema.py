@@ -1,0 +1,84 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The tables beside ``queue_job`` that no model stands for."""
+
+from __future__ import annotations
+
+# What changes while a job is started lives outside of its row, which belongs to the
+# executor until the job ends: a finished body never fails on its own row.
+_TABLES = """
+-- requests to stop a running job
+CREATE TABLE IF NOT EXISTS queue_job_stop (
+    job_id integer PRIMARY KEY,
+    requested_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
+    user_id integer,
+    reason varchar
+);
+-- when a job of a throttled channel last started
+CREATE TABLE IF NOT EXISTS queue_job_throttle (
+    channel varchar PRIMARY KEY,
+    last_start timestamp NOT NULL DEFAULT '-infinity'
+);
+-- a barrier opens when all the jobs before it are done
+CREATE TABLE IF NOT EXISTS queue_job_barrier (
+    id serial PRIMARY KEY,
+    remaining integer NOT NULL
+);
+-- the jobs before a barrier
+CREATE TABLE IF NOT EXISTS queue_job_edge (
+    barrier_id integer NOT NULL,
+    parent_id integer NOT NULL,
+    met boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (barrier_id, parent_id)
+);
+CREATE INDEX IF NOT EXISTS queue_job_edge_parent_idx
+    ON queue_job_edge (parent_id) INCLUDE (barrier_id, met);
+CREATE INDEX IF NOT EXISTS queue_job_edge_unmet_idx
+    ON queue_job_edge (parent_id) WHERE NOT met;
+-- how far the body of a running job says it is
+CREATE TABLE IF NOT EXISTS queue_job_progress (
+    job_id integer PRIMARY KEY,
+    done double precision NOT NULL DEFAULT 0,
+    total double precision NOT NULL DEFAULT 0,
+    message varchar,
+    updated_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+);
+"""
+
+# Rows live shortly in the parts of the table that the queue looks at: have them
+# vacuumed by their number, not by a share of a table that may hold millions.
+_TUNING = """
+ALTER TABLE queue_job SET (
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.05,
+    autovacuum_vacuum_cost_delay = 0
+)
+"""
+
+# A row that another tool inserts by SQL is a sound one.
+_DEFAULTS = """
+ALTER TABLE queue_job
+    ALTER COLUMN ready SET DEFAULT true,
+    ALTER COLUMN attempt SET DEFAULT 0,
+    ALTER COLUMN deaths SET DEFAULT 0,
+    ALTER COLUMN retry SET DEFAULT 0,
+    ALTER COLUMN identity_twin SET DEFAULT false,
+    ALTER COLUMN release_due SET DEFAULT false
+"""
+
+_DROP = """
+DROP TABLE IF EXISTS
+    queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
+    queue_job_progress
+"""
+
+
+def prepare(cr) -> None:
+    """Create what is missing of the tables; harmless when all is there."""
+    for script in (_TABLES, _TUNING, _DEFAULTS):
+        cr.execute(script)
+
+
+def drop(cr) -> None:
+    """Remove the tables, at the uninstallation."""
+    cr.execute(_DROP)

@@ -1,0 +1,91 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Guarded moves of jobs from one state to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2 import sql
+
+from ..core import states
+
+# Every write of a state is this statement: it moves the jobs that are where the verb
+# starts from, and tells which those were.
+_MOVE = """
+UPDATE queue_job SET {assignments}
+ WHERE id = ANY(%(ids)s) AND state = ANY(%(sources)s)
+RETURNING id
+"""
+# The jobs that may make the move, kept still until the transaction ends.
+_GUARD = """
+SELECT id FROM queue_job
+ WHERE id = ANY(%(ids)s) AND state = ANY(%(sources)s)
+ ORDER BY id
+   FOR NO KEY UPDATE
+"""
+# A job goes back to where it waits: behind the jobs it depends on, when those are
+# not done, else to the queue.
+_WAITING = """
+SELECT job.id FROM queue_job job
+  JOIN queue_job_barrier barrier ON barrier.id = job.barrier_id
+ WHERE job.id = ANY(%s) AND barrier.remaining > 0
+"""
+# Ask the running ones among the jobs to stop; who asked first is who is told.
+_ASK_TO_STOP = """
+INSERT INTO queue_job_stop (job_id, user_id, reason)
+SELECT id, %(user_id)s, %(reason)s FROM queue_job
+ WHERE id = ANY(%(ids)s) AND state = 'started'
+    ON CONFLICT (job_id) DO NOTHING
+RETURNING job_id
+"""
+_TAKE_STOP = """
+DELETE FROM queue_job_stop WHERE job_id = %s RETURNING reason, user_id
+"""
+_STOPS = "SELECT job_id, reason FROM queue_job_stop WHERE job_id = ANY(%s)"
+
+
+def move(cr, verb: str, ids: list[int], values: Mapping[str, Any]) -> list[int]:
+    """Write ``values`` on the jobs that may make the move; return their ids.
+
+    :param values: ``state`` among them; column names are the callers' own words
+    """
+    assignments = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+        for name in values
+    )
+    query = sql.SQL(_MOVE).format(assignments=assignments)
+    params = {**values, "ids": list(ids), "sources": states.sources(verb)}
+    cr.execute(query, params)
+    return [row[0] for row in cr.fetchall()]
+
+
+def guard(cr, verb: str, ids: list[int]) -> list[int]:
+    """Lock and return the ids of the jobs that may make the move."""
+    cr.execute(_GUARD, {"ids": list(ids), "sources": states.sources(verb)})
+    return [row[0] for row in cr.fetchall()]
+
+
+def waiting(cr, ids: list[int]) -> list[int]:
+    """Those of the jobs whose dependencies are not done."""
+    cr.execute(_WAITING, (list(ids),))
+    return [row[0] for row in cr.fetchall()]
+
+
+def ask_to_stop(cr, ids: list[int], user_id: int | None, reason: str) -> list[int]:
+    """Leave a request to stop for the running jobs; return their ids."""
+    params = {"ids": list(ids), "user_id": user_id, "reason": reason}
+    cr.execute(_ASK_TO_STOP, params)
+    return [row[0] for row in cr.fetchall()]
+
+
+def take_stop(cr, job_id: int) -> tuple[str, int] | None:
+    """Remove the request to stop the job; return its reason and user, or None."""
+    cr.execute(_TAKE_STOP, (job_id,))
+    return cr.fetchone()
+
+
+def stops(cr, ids: list[int]) -> dict[int, str]:
+    """``{job id: reason}`` of the requests to stop these jobs."""
+    cr.execute(_STOPS, (list(ids),))
+    return dict(cr.fetchall())
