@@ -1,0 +1,119 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The decorators that declare a method as one that may be delayed (D8)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .core.channel_config import normalize_name
+from .core.retry import parse_policy, validate_pattern
+
+#: name of the attribute by which a decorated function carries its declaration
+ATTRIBUTE = "_job_declaration"
+
+# The names of all decorated functions: few, so that a registry's many models are not
+# searched attribute by attribute at each start.
+_names: set[str] = set()
+
+
+@dataclass
+class Declaration:
+    """What the decorators say of a method."""
+
+    delayable: bool = False
+    channel: str = "root"
+    retry_pattern: Mapping = field(default_factory=dict)
+    timeout: float = 0.0
+    allow_commit: bool = False
+    retry_policy: Mapping | None = None
+    related_action: Mapping | None = None
+
+
+def job(
+    func: Callable | None = None,
+    default_channel: str = "root",
+    retry_pattern: Mapping | None = None,
+    *,
+    timeout: float = 0,
+    allow_commit: bool = False,
+    retry_policy: Mapping | None = None,
+):
+    """Declare a method of a model as one that may be delayed.
+
+    :param default_channel: the channel of its jobs; set when the add-on is installed,
+        changed later in the user interface
+    :param retry_pattern: ``{count of retries: seconds}`` for postponed jobs; a job
+        that is retried without is postponed by 600 seconds
+    :param timeout: seconds a try may take, 0 for no limit
+    :param allow_commit: the method may commit while it runs as a job
+    :param retry_policy: which errors lead to another try, how often and when:
+        ``{"exceptions": ["ConnectionError"], "max_tries": 5, "base_seconds": 60}``
+    :raises ValueError: a channel name, pattern or policy that is not one
+
+    Both ``@job`` and ``@job(...)`` are possible.
+    """
+    if func is None:
+        return functools.partial(
+            job,
+            default_channel=default_channel,
+            retry_pattern=retry_pattern,
+            timeout=timeout,
+            allow_commit=allow_commit,
+            retry_policy=retry_policy,
+        )
+    declaration = _of(func)
+    declaration.delayable = True
+    declaration.channel = normalize_name(default_channel)
+    declaration.retry_pattern = validate_pattern(retry_pattern)
+    parse_policy(retry_policy)
+    declaration.retry_policy = retry_policy
+    declaration.timeout = timeout
+    declaration.allow_commit = allow_commit
+    return func
+
+
+def related_action(action: str | None = None, **kwargs):
+    """Attach a related action to a job: a button that opens what it is about.
+
+    :param action: name of a method of ``queue.job``; None: the job has no button
+    :param kwargs: passed to the method
+    """
+
+    def decorate(func):
+        _of(func).related_action = {
+            "enable": action is not None,
+            "func_name": action,
+            "kwargs": kwargs,
+        }
+        return func
+
+    return decorate
+
+
+def _of(func: Callable) -> Declaration:
+    declaration = getattr(func, ATTRIBUTE, None)
+    if declaration is None:
+        declaration = Declaration()
+        setattr(func, ATTRIBUTE, declaration)
+        _names.add(func.__name__)
+    return declaration
+
+
+def declaration_of(model_class: type, method_name: str) -> Declaration | None:
+    """The declaration of a model's method; None when it was not decorated.
+
+    An override need not repeat the decorator: the nearest declaration counts.
+    """
+    for klass in model_class.__mro__:
+        declaration = getattr(vars(klass).get(method_name), ATTRIBUTE, None)
+        if isinstance(declaration, Declaration) and declaration.delayable:
+            return declaration
+    return None
+
+
+def declared(model_class: type) -> dict[str, Declaration]:
+    """``{method name: declaration}`` of the decorated methods of a model's class."""
+    found = {name: declaration_of(model_class, name) for name in _names}
+    return {name: each for name, each in found.items() if each is not None}

@@ -1,0 +1,542 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""PUBLIC: a job, its states, the decorators that declare methods."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import os
+import uuid as uuid_module
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from odoo.models import BaseModel
+
+from . import buffer, recorder, rows, storage
+from .clock import utcnow
+from .core import states
+from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
+from .core.states import (  # noqa: F401
+    CANCELLED,
+    DONE,
+    ENQUEUED,
+    FAILED,
+    PENDING,
+    STARTED,
+    STATES,
+    WAIT_DEPENDENCIES,
+)
+from .declaration import job, related_action  # noqa: F401
+from .exception import FailedJobError, NoSuchJobError, RetryableJobError
+
+DEFAULT_PRIORITY = 10
+DEFAULT_MAX_RETRIES = 5
+
+
+def identity_exact_hasher(job_: Job):
+    """A hash object over what the job calls: model, method, records, arguments."""
+    hasher = hashlib.sha1(usedforsecurity=False)
+    hasher.update(job_.model_name.encode())
+    hasher.update(job_.method_name.encode())
+    hasher.update(str(sorted(job_.recordset.ids)).encode())
+    hasher.update(str(job_.args).encode())
+    hasher.update(str(sorted(job_.kwargs.items())).encode())
+    return hasher
+
+
+def identity_exact(job_: Job) -> str:
+    """Identity key of a job: two jobs have the same one when they make the same call.
+
+    Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
+    same arguments on the same records waits only once.
+    """
+    return identity_exact_hasher(job_).hexdigest()
+
+
+class Barrier:
+    """The jobs that have to be done before others may run, shared by all of those."""
+
+    __slots__ = ("parents", "id")
+
+    def __init__(self, parents: Iterable[Job]):
+        self.parents = frozenset(parents)
+        self.id: int | None = None
+
+
+class Job:
+    """A task to execute: a method of a recordset with its arguments.
+
+    :param func: bound method of a recordset
+    :param args: positional arguments of the call
+    :param kwargs: keyword arguments of the call
+    :param priority: 0 is the highest; default 10
+    :param eta: not before this moment: seconds or timedelta from now, or datetime
+        (a naive one is UTC)
+    :param job_uuid: id of an existing job; a new one when omitted
+    :param max_retries: tries before the job fails, 0 for no limit; default 5
+    :param description: text for people; default: first line of the method's docstring
+    :param channel: complete name of the channel; default: that of the function
+    :param identity_key: text, or a function of the job that returns one: while a job
+        with the same key has not started, no other one is added
+    :param timeout: seconds a try may take, 0 for no limit; default: of the function
+    :raises TypeError: when ``func`` is not a bound method of a model, or a parameter
+        is of a wrong type
+    """
+
+    def __init__(
+        self,
+        func: Callable,
+        args: Iterable | None = None,
+        kwargs: dict | None = None,
+        priority: int | None = None,
+        eta: int | timedelta | datetime | None = None,
+        job_uuid: str | None = None,
+        max_retries: int | None = None,
+        description: str | None = None,
+        channel: str | None = None,
+        identity_key: str | Callable[[Job], str] | None = None,
+        timeout: float | None = None,
+    ):
+        recordset = getattr(func, "__self__", None)
+        if not isinstance(recordset, BaseModel) or isinstance(func, type):
+            raise TypeError(
+                f"A job needs a method of a recordset, not {func!r}:"
+                " pass a bound method, as in Job(records.method, args=(...))"
+            )
+        self.recordset = recordset
+        self.env = env = recordset.env
+        self.method_name = func.__name__
+        self.args = tuple(args) if args else ()
+        self.kwargs = kwargs if kwargs else {}
+        self.uuid = job_uuid or _new_uuid()
+        self.priority = DEFAULT_PRIORITY if priority is None else priority
+        self.max_retries = DEFAULT_MAX_RETRIES if max_retries is None else max_retries
+        if type(self.priority) is not int or type(self.max_retries) is not int:
+            _check_whole("priority", self.priority)
+            _check_whole("max_retries", self.max_retries)
+        if self.max_retries < 0:
+            raise ValueError(f"max_retries is {self.max_retries}: 0 (no limit) or more")
+        self._eta = None
+        if eta:
+            self.eta = eta
+        self._description = description
+        self._channel = channel
+        self._timeout = timeout
+        self._config = None
+        self.date_created = utcnow()
+        self.user_id = env.uid
+        self.company_id = env.context.get("company_id") or _company_id(env)
+        self.state = states.PENDING
+        self.retry = 0
+        self.identity_twin = False
+        self._id: int | None = None
+        self._barrier: Barrier | None = None
+        self._children: set[Job] = set()
+        self.graph_uuid: str | None = None
+        self._identity_key = identity_key or None
+
+    # What only jobs that ran have: no assignment for each of the others.
+    date_enqueued: datetime | None = None
+    date_started: datetime | None = None
+    date_done: datetime | None = None
+    date_cancelled: datetime | None = None
+    exec_time: float | None = None
+    result: Any = None
+    exc_name: str | None = None
+    exc_message: str | None = None
+    exc_info: str | None = None
+    worker_pid: int | None = None
+    worker: str | None = None
+    attempt: int = 0
+    tries_before: int = 0
+    release_due: bool = False
+    _stored: bool = False
+    _lease = None
+
+    # ------------------------------------------------------------ what it calls
+
+    @property
+    def model_name(self) -> str:
+        """Odoo model on which the job runs."""
+        return self.recordset._name
+
+    @property
+    def func(self) -> Callable:
+        """The bound method; its recordset knows in its context which job it is."""
+        recordset = self.recordset.with_context(job_uuid=self.uuid)
+        return getattr(recordset, self.method_name)
+
+    @property
+    def func_string(self) -> str:
+        """The call as text: ``res.partner(1,).write({'name': 'x'})``."""
+        parts = [repr(arg) for arg in self.args]
+        parts += [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        return f"{self.recordset!r}.{self.method_name}({', '.join(parts)})"
+
+    @property
+    def extra_values(self) -> dict[str, Any]:
+        """Values of further fields of ``queue.job``, from the job's own model."""
+        return self.recordset._job_store_values(self)
+
+    @property
+    def job_config(self):
+        """The settings of the method, see ``queue.job.function.job_config()``."""
+        if self._config is None:
+            functions = self.env["queue.job.function"]
+            self._config = functions.job_config(
+                f"<{self.recordset._name}>.{self.method_name}"
+            )
+        return self._config
+
+    @property
+    def description(self) -> str:
+        """Human description of the job."""
+        if self._description:
+            return self._description
+        return describe(type(self.recordset), self.method_name)
+
+    @description.setter
+    def description(self, value: str | None) -> None:
+        self._description = value
+
+    @property
+    def channel(self) -> str:
+        """Complete name of the channel that executes the job."""
+        return self._channel or self.job_config.channel
+
+    @channel.setter
+    def channel(self, value: str | None) -> None:
+        self._channel = value
+
+    @property
+    def timeout(self) -> float:
+        """Seconds a try may take; 0 for no limit."""
+        timeout = self._timeout
+        return (self.job_config.timeout or 0) if timeout is None else timeout
+
+    @property
+    def identity_key(self) -> str | None:
+        """Text that no other not yet started job has."""
+        if callable(self._identity_key):
+            self._identity_key = self._identity_key(self) or None
+        return self._identity_key
+
+    @identity_key.setter
+    def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
+        self._identity_key = value or None
+
+    @property
+    def eta(self) -> datetime | None:
+        """The job is not executed before this moment (naive UTC)."""
+        return self._eta
+
+    @eta.setter
+    def eta(self, value: int | timedelta | datetime | None) -> None:
+        self._eta = _moment(value)
+
+    # --------------------------------------------------------------- the record
+
+    @classmethod
+    def load(cls, env, job_uuid: str) -> Job:
+        """Read a job from the database.
+
+        :raises NoSuchJobError: when there is none with that uuid
+        """
+        record = cls.db_record_from_uuid(env, job_uuid)
+        if not record:
+            raise NoSuchJobError(f"Job {job_uuid} does not exist (any more).")
+        return cls._load_from_db_record(record)
+
+    @classmethod
+    def load_many(cls, env, job_uuids: Iterable[str]) -> set[Job]:
+        """Read several jobs; those that do not exist are left out."""
+        records = cls.db_records_from_uuids(env, job_uuids)
+        return {cls._load_from_db_record(record) for record in records}
+
+    @staticmethod
+    def db_record_from_uuid(env, job_uuid: str):
+        """The ``queue.job`` record of a uuid; empty when there is none."""
+        return Job.db_records_from_uuids(env, [job_uuid])
+
+    @staticmethod
+    def db_records_from_uuids(env, job_uuids: Iterable[str]):
+        """The ``queue.job`` records of some uuids."""
+        # The caller holds a uuid that only the server gave out, whatever the rights
+        # of the user are on the list of jobs.
+        model = env["queue.job"].sudo()
+        return model.search([("uuid", "in", list(job_uuids))]).with_env(env)
+
+    @classmethod
+    def _load_from_db_record(cls, record) -> Job:
+        return recorder.load(cls, record)
+
+    def db_record(self):
+        """The ``queue.job`` record; the job is written first."""
+        buffer.flush(self.env)
+        if self._id is not None:
+            return self.env["queue.job"].browse(self._id)
+        record = self.db_record_from_uuid(self.env, self.uuid)
+        self._id = record.id or None
+        return record
+
+    def store(self) -> None:
+        """Have the job written with the current transaction.
+
+        A new one joins the transaction's buffer; of an existing one, what changes in
+        the life of a job is written at once: neither what it calls, nor as whom.
+        """
+        if self._stored:
+            recorder.save(self)
+        else:
+            recorder.check_channel(self)
+            rows.serialize(self, self.env.cr.cache.setdefault("queue_job.env", {}))
+            self._stored = True
+            buffer.add(self.env, self)
+
+    @classmethod
+    def enqueue(
+        cls,
+        func: Callable,
+        args: Iterable | None = None,
+        kwargs: dict | None = None,
+        priority: int | None = None,
+        eta: int | timedelta | datetime | None = None,
+        max_retries: int | None = None,
+        description: str | None = None,
+        channel: str | None = None,
+        identity_key: str | Callable[[Job], str] | None = None,
+        timeout: float | None = None,
+    ):
+        """Create a job and put it in the queue; return it.
+
+        When a job with the same identity key has not started yet, no job is created:
+        its ``queue.job`` record is returned.
+
+        The parameters are those of :class:`Job`.
+        """
+        new = cls(
+            func,
+            args=args,
+            kwargs=kwargs,
+            priority=priority,
+            eta=eta,
+            max_retries=max_retries,
+            description=description,
+            channel=channel,
+            identity_key=identity_key,
+            timeout=timeout,
+        )
+        return new.enqueue_unless_twin()
+
+    def enqueue_unless_twin(self):
+        """Store the new job and return it, or return its twin's record."""
+        recorder.check_declared(self)
+        if self._identity_key is not None:
+            twin = self.job_record_with_same_identity_key()
+            if twin:
+                return twin
+        self.store()
+        return self
+
+    def job_record_with_same_identity_key(self):
+        """The record of a not yet started job with the same key; empty without."""
+        return recorder.find_twin(self)
+
+    # ------------------------------------------------------------------- states
+
+    def set_pending(self, result: str | None = None, reset_retry: bool = True) -> None:
+        """Back to the queue, or behind the jobs it depends on."""
+        waits = any(parent.state != states.DONE for parent in self.depends_on)
+        self.state = states.WAIT_DEPENDENCIES if waits else states.PENDING
+        self.date_enqueued = self.date_started = self.date_done = None
+        self.date_cancelled = None
+        self.worker_pid = None
+        self.identity_twin = self._stored
+        if reset_retry:
+            self.retry = 0
+        if result is not None:
+            self.result = result
+
+    def set_enqueued(self) -> None:
+        """On its way to a worker."""
+        self.state = states.ENQUEUED
+        self.date_enqueued = utcnow()
+        self.date_started = None
+        self.worker_pid = None
+
+    def set_started(self) -> None:
+        """In a worker's hands."""
+        self.state = states.STARTED
+        self.date_started = utcnow()
+        self.worker_pid = os.getpid()
+
+    def set_done(self, result: Any = None) -> None:
+        """Finished; ``result`` is for people."""
+        self.state = states.DONE
+        self.exc_name = self.exc_message = self.exc_info = None
+        self.date_done = utcnow()
+        if self.date_started:
+            self.exec_time = (self.date_done - self.date_started).total_seconds()
+        if result is not None:
+            self.result = result
+
+    def set_cancelled(self, result: str | None = None) -> None:
+        """Not to be executed any more."""
+        self.state = states.CANCELLED
+        self.date_cancelled = utcnow()
+        if result is not None:
+            self.result = result
+
+    def set_failed(self, **values) -> None:
+        """Given up; ``values``: ``exc_info``, ``exc_name``, ``exc_message``."""
+        self.state = states.FAILED
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def postpone(self, result: str | None = None, seconds: float | None = None) -> None:
+        """Not before ``seconds`` from now; without: as the retry pattern says."""
+        self.eta = timedelta(seconds=self._retry_seconds(seconds))
+        self.exc_name = self.exc_message = None
+        if result is not None:
+            self.result = result
+
+    def _retry_seconds(self, seconds: float | None = None) -> float:
+        if seconds:
+            return seconds
+        return seconds_for(self.job_config.retry_pattern, self.retry)
+
+    def perform(self) -> Any:
+        """Execute the job in the current transaction, as its user; return the result.
+
+        :raises FailedJobError: the job asked for another try, and had all of them
+        :raises Exception: whatever the method raises
+        """
+        self.retry += 1
+        try:
+            self.result = self.func(*self.args, **self.kwargs)
+        except RetryableJobError as error:
+            if error.ignore_retry:
+                self.retry -= 1
+            elif self.max_retries and self.retry >= self.max_retries:
+                message = f"Max. retries ({self.max_retries}) reached: {error}"
+                raise FailedJobError(message) from error
+            raise
+        return self.result
+
+    def cancel(self) -> bool:
+        """Cancel the job; when it is running, ask it to stop.
+
+        Return whether there was something to cancel. Transaction: effective when the
+        current one commits.
+        """
+        return bool(self.db_record().sudo()._cancel_or_stop())
+
+    # ------------------------------------------------------------ dependencies
+
+    @property
+    def depends_on(self) -> frozenset[Job] | set[Job]:
+        """The jobs that must be done before this one."""
+        if self._barrier is None and self._stored and self._id is not None:
+            self._barrier = recorder.load_barrier(self)
+        return self._barrier.parents if self._barrier else set()
+
+    @property
+    def reverse_depends_on(self) -> set[Job]:
+        """The jobs known here to wait for this one."""
+        return self._children
+
+    def add_depends(self, jobs: Iterable[Job]) -> None:
+        """Have the job wait until ``jobs`` are done.
+
+        :raises ValueError: the job is among them
+        """
+        self.wait_for(Barrier(self.depends_on | set(jobs)))
+
+    def wait_for(self, barrier: Barrier) -> None:
+        """Have the job wait behind ``barrier``, which it may share with others."""
+        if self in barrier.parents:
+            raise ValueError(f"Job {self.uuid} cannot depend on itself.")
+        self._barrier = barrier
+        if any(parent.state != states.DONE for parent in barrier.parents):
+            self.state = states.WAIT_DEPENDENCIES
+
+    def should_check_dependents(self) -> bool:
+        """Whether other jobs may wait for this one."""
+        return recorder.has_dependents(self)
+
+    def enqueue_waiting(self) -> None:
+        """Release the jobs that waited only for this one."""
+        recorder.release_dependents(self)
+
+    def cancel_dependent_jobs(self) -> None:
+        """Cancel the jobs that wait for this one."""
+        recorder.cancel_dependents(self)
+
+    # -------------------------------------------------------------------- locks
+
+    def add_lock_record(self) -> None:
+        """Show, until the transaction ends, that somebody executes the job."""
+        storage.locks.hold_job(self.env.cr, self.db_record().id)
+
+    def lock(self) -> bool:
+        """Like :meth:`add_lock_record`; return whether nobody else does."""
+        return storage.locks.hold_job(self.env.cr, self.db_record().id)
+
+    def in_temporary_env(self):
+        """Context manager: the job on a cursor of its own, committed at its end."""
+        return recorder.temporary_env(self)
+
+    # ------------------------------------------------------------------ for UIs
+
+    def related_action(self):
+        """The action that shows what the job is about; None when there is none."""
+        return recorder.related_action(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and self.uuid == other.uuid
+
+    def __hash__(self) -> int:
+        return hash(self.uuid)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.uuid}, priority:{self.priority}>"
+
+
+@functools.lru_cache(maxsize=1024)
+def describe(model_class: type, method_name: str) -> str:
+    """First line of the method's docstring, else ``model.method``."""
+    doc = inspect.getdoc(getattr(model_class, method_name, None)) or ""
+    first = doc.strip().partition("\n")[0].strip()
+    return first or f"{model_class._name}.{method_name}"
+
+
+def _new_uuid() -> str:
+    return str(uuid_module.uuid4())
+
+
+def _company_id(env) -> int | None:
+    return env.company.id
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}: a whole number is needed")
+
+
+def _moment(eta: object) -> datetime | None:
+    """A naive UTC moment of what ``eta`` accepts."""
+    if eta is None or eta is False:
+        return None
+    if isinstance(eta, timedelta):
+        return utcnow() + eta
+    if isinstance(eta, datetime):
+        if eta.tzinfo is None:
+            return eta
+        return eta.astimezone(timezone.utc).replace(tzinfo=None)
+    if isinstance(eta, (int, float)) and not isinstance(eta, bool):
+        return utcnow() + timedelta(seconds=eta)
+    raise TypeError(
+        f"eta is {eta!r}: seconds from now, a timedelta or a datetime is needed"
+    )

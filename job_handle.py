@@ -1,0 +1,82 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""PUBLIC: ``self.env.job``, what a body may say to the job that runs it."""
+
+from __future__ import annotations
+
+import time
+
+from odoo.api import Environment
+
+from . import storage
+from .exception import JobCancelled
+
+#: seconds between two writes of the progress
+_PACE = 1.0
+
+
+class JobHandle:
+    """The job that runs at this moment; outside of a job nothing happens.
+
+    A body can so be called directly as well.
+    """
+
+    def __init__(self, uuid: str | None, lease):
+        self.uuid = uuid
+        self._lease = lease
+
+    def __bool__(self) -> bool:
+        return self._lease is not None
+
+    @property
+    def _row(self):
+        return self._lease.row
+
+    def progress(self, done: float, total: float = 0, message: str | None = None):
+        """Show how far the body is: a bar on the job, and for who asked for it.
+
+        Seen at once, before the body's transaction commits; written once a second at
+        the most, so it may be called in every turn of a loop.
+
+        :param done: units of work done
+        :param total: units of work in all; 0: unknown
+        :param message: what is being done
+        """
+        if not self or not self._is_time(done, total):
+            return
+        with self._lease.env.registry.cursor() as cr:
+            storage.progress.write(cr, self._row.id, done, total, message)
+            env = Environment(cr, self._row.user_id, {})
+            env["queue.job"]._tell_progress(self._row.id, done, total, message)
+
+    def _is_time(self, done: float, total: float) -> bool:
+        now = time.monotonic()
+        told = getattr(self._lease, "progress_told", 0.0)
+        if now - told < _PACE and not (total and done >= total):
+            return False
+        self._lease.progress_told = now
+        return True
+
+    def check_cancelled(self) -> None:
+        """End the body neatly when somebody asked the job to stop.
+
+        :raises JobCancelled: somebody did; what the body did is rolled back
+        """
+        if not self:
+            return
+        with self._lease.env.registry.cursor() as cr:
+            reason = storage.transition.stops(cr, [self._row.id]).get(self._row.id)
+        if reason is not None:
+            raise JobCancelled(reason)
+
+
+def _handle(env: Environment) -> JobHandle:
+    uuid = env.context.get("job_uuid")
+    lease = getattr(env.cr, "_queue_job_lease", None) if uuid else None
+    if lease is not None and (lease.row is None or lease.row.uuid != uuid):
+        lease = None
+    return JobHandle(uuid, lease)
+
+
+def install() -> None:
+    """Give environments their ``job``."""
+    Environment.job = property(_handle, doc="The job that runs, see JobHandle.")

@@ -1,0 +1,136 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The moves of jobs, each seen by whoever listens (D6).
+
+One function per verb. All are guarded: a job that is not where the verb starts from
+is left alone, and the caller learns which ones moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import listeners, storage
+from .clock import utcnow
+from .core import states
+from .sentinel import machine
+
+
+def move(env, verb: str, ids: Iterable[int], values: Mapping[str, Any]) -> list[int]:
+    """Make the move and write ``values``; return the ids of the jobs that moved.
+
+    Transaction: part of the current one.
+    """
+    ids = list(ids)
+    if not ids:
+        return []
+    _records(env, ids).flush_recordset()
+    if not listeners.of(env).write:
+        moved = storage.transition.move(env.cr, verb, ids, values)
+        _records(env, moved).invalidate_recordset(flush=False)
+        return moved
+    moved = storage.transition.guard(env.cr, verb, ids)
+    records = _records(env, moved)
+    records.invalidate_recordset(flush=False)
+    records.write(_orm_values(values))
+    records.flush_recordset()
+    return moved
+
+
+def cancel(env, ids: Iterable[int], reason: str) -> list[int]:
+    """Cancel jobs that do not run, and all that waits for them."""
+    values = {
+        "state": states.CANCELLED,
+        "date_cancelled": utcnow(),
+        "result": reason,
+    }
+    moved = move(env, "cancel", ids, values)
+    return moved + cancel_dependents(env, moved)
+
+
+def cancel_dependents(env, ids: Iterable[int]) -> list[int]:
+    """Cancel what waits, directly or not, for jobs that will never be done."""
+    behind = storage.graph.descendants(env.cr, list(ids))
+    reason = "A job that it depends on was cancelled."
+    values = {
+        "state": states.CANCELLED,
+        "date_cancelled": utcnow(),
+        "result": reason,
+    }
+    return move(env, "cancel", behind, values)
+
+
+def requeue(env, ids: Iterable[int]) -> list[int]:
+    """Put jobs back into the queue, with their tries counted anew."""
+    ids = list(ids)
+    waiting = set(storage.transition.waiting(env.cr, ids))
+    values = {
+        "retry": 0,
+        "deaths": 0,
+        "identity_twin": True,
+        "release_due": False,
+        "runner": None,
+        "date_enqueued": None,
+        "date_started": None,
+        "date_done": None,
+        "date_cancelled": None,
+        "exec_time": None,
+        "worker": None,
+        "worker_pid": None,
+        "result": None,
+        "exc_name": None,
+        "exc_message": None,
+        "exc_info": None,
+    }
+    pending = dict(values, state=states.PENDING)
+    behind = dict(values, state=states.WAIT_DEPENDENCIES)
+    moved = move(env, "requeue", [id_ for id_ in ids if id_ not in waiting], pending)
+    moved += move(env, "requeue", waiting, behind)
+    storage.insertion.notify(env.cr)
+    return moved
+
+
+def set_done(env, ids: Iterable[int], result: str) -> list[int]:
+    """Set jobs done that did not run, and release what waits for them."""
+    values = {
+        "state": states.DONE,
+        "date_done": utcnow(),
+        "result": result,
+        "exc_name": None,
+        "exc_message": None,
+        "exc_info": None,
+    }
+    moved = move(env, "set_done", ids, values)
+    release(env, moved)
+    return moved
+
+
+def release(env, parent_ids: Iterable[int]) -> list[int]:
+    """Let the jobs into the queue that waited only for these, which are done.
+
+    A repetition releases nothing twice, and what a crash left half done is done by
+    the next one.
+    """
+    parent_ids = list(parent_ids)
+    if not parent_ids:
+        return []
+    opened = storage.graph.meet(env.cr, parent_ids)
+    released: list[int] = []
+    if opened and listeners.of(env).write:
+        behind = storage.graph.behind(env.cr, opened)
+        released = move(env, "release", behind, {"state": states.PENDING})
+    elif opened:
+        released = storage.graph.release(env.cr, opened)
+    storage.graph.released(env.cr, parent_ids)
+    if released:
+        storage.insertion.notify(env.cr)
+    return released
+
+
+def _records(env, ids):
+    return machine(env["queue.job"]).browse(ids)
+
+
+def _orm_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: False if value is None else value for name, value in values.items()}
+

@@ -1,0 +1,202 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""A job as a row of the table, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .clock import utcnow
+from .core import states
+from .exception import JobDecodeError
+from .fields import decode, encode_args, encode_kwargs, encode_recordset
+
+#: what a job is made of when it is read back
+ROW_FIELDS = (
+    "uuid",
+    "model_name",
+    "method_name",
+    "records",
+    "args",
+    "kwargs",
+    "state",
+    "priority",
+    "eta",
+    "retry",
+    "max_retries",
+    "timeout",
+    "name",
+    "channel",
+    "identity_key",
+    "identity_twin",
+    "date_created",
+    "date_enqueued",
+    "date_started",
+    "date_done",
+    "date_cancelled",
+    "exec_time",
+    "result",
+    "exc_name",
+    "exc_message",
+    "exc_info",
+    "worker_pid",
+    "attempt",
+    "graph_uuid",
+)
+
+
+def row(job, job_id: int | None) -> tuple:
+    """The values of ``storage.insertion.COLUMNS`` of a new job."""
+    recordset = job.recordset
+    config = job.job_config
+    eta = job._eta
+    barrier = job._barrier
+    return (
+        job_id,
+        job.uuid,
+        job.description,
+        job.state,
+        eta is None or eta <= utcnow(),
+        recordset._name,
+        job.method_name,
+        job.func_string,
+        job.stored_records,
+        job.stored_args,
+        job.stored_kwargs,
+        job.identity_key,
+        job.identity_twin,
+        job.user_id,
+        job.company_id,
+        config.job_function_id or None,
+        job.channel,
+        job.priority,
+        eta,
+        job.retry,
+        job.max_retries,
+        job.timeout or None,
+        job.date_created,
+        job.graph_uuid,
+        barrier.id if barrier is not None else None,
+    )
+
+
+def values(job) -> dict[str, Any]:
+    """The same for ``queue.job.create()``, with what other add-ons store."""
+    eta = job._eta
+    found = {
+        "uuid": job.uuid,
+        "name": job.description,
+        "state": job.state,
+        "ready": eta is None or eta <= utcnow(),
+        "model_name": job.model_name,
+        "method_name": job.method_name,
+        "func_string": job.func_string,
+        "records": job.recordset,
+        "args": job.args,
+        "kwargs": job.kwargs,
+        "identity_key": job.identity_key,
+        "identity_twin": job.identity_twin,
+        "user_id": job.user_id,
+        "company_id": job.company_id,
+        "job_function_id": job.job_config.job_function_id or False,
+        "channel": job.channel,
+        "priority": job.priority,
+        "eta": eta or False,
+        "retry": job.retry,
+        "max_retries": job.max_retries,
+        "timeout": job.timeout,
+        "date_created": job.date_created,
+        "graph_uuid": job.graph_uuid or False,
+        "barrier_id": job._barrier.id if job._barrier is not None else False,
+    }
+    return {**job.extra_values, **found}
+
+
+def serialize(job, parts: dict) -> None:
+    """Turn the job's call into the texts that are stored.
+
+    At the call, not at the flush: what cannot be stored is refused where it enters,
+    and what the caller changes later in a list that it passed changes nothing.
+
+    :param parts: the codec's cache, one per transaction
+    :raises TypeError: naming what cannot be stored, and where it is
+    """
+    job.stored_records = encode_recordset(job.recordset, parts)
+    job.stored_args = encode_args(job.args, parts)
+    job.stored_kwargs = encode_kwargs(job.kwargs, parts)
+
+
+def from_values(cls, env, found: dict[str, Any]):
+    """A ``Job`` of the values of :data:`ROW_FIELDS`.
+
+    :raises JobDecodeError: the call cannot be read back
+    """
+    recordset = found["records"]
+    if recordset is None or isinstance(recordset, dict | list):
+        recordset = env[found["model_name"]]
+    method = getattr(recordset, found["method_name"], None)
+    if method is None:
+        raise JobDecodeError(
+            f"Model {found['model_name']} has no method {found['method_name']}."
+        )
+    job = cls(
+        method,
+        args=found["args"],
+        kwargs=found["kwargs"],
+        priority=found["priority"],
+        eta=found["eta"] or None,
+        job_uuid=found["uuid"],
+        max_retries=found["max_retries"],
+        description=found["name"],
+        channel=found["channel"],
+        identity_key=found["identity_key"] or None,
+        timeout=found["timeout"] or 0,
+    )
+    job._stored = True
+    for name in _AS_STORED:
+        setattr(job, name, found.get(name) or None)
+    job.state = found.get("state", states.STARTED)
+    job.retry = found["retry"] or 0
+    job.attempt = found["attempt"] or 0
+    job.identity_twin = bool(found.get("identity_twin"))
+    return job
+
+
+_AS_STORED = (
+    "date_created",
+    "date_enqueued",
+    "date_started",
+    "date_done",
+    "date_cancelled",
+    "exec_time",
+    "result",
+    "exc_name",
+    "exc_message",
+    "exc_info",
+    "worker_pid",
+    "graph_uuid",
+)
+
+
+def from_started(cls, env, started):
+    """A ``Job`` of a row that was just started.
+
+    :raises JobDecodeError: the call cannot be read back
+    """
+    if started.model_name not in env:
+        raise JobDecodeError(f"Model {started.model_name} does not exist (any more).")
+    found = started._asdict()
+    found["records"] = decode(started.records, env) if started.records else None
+    found["args"] = decode(started.args, env) if started.args else ()
+    found["kwargs"] = decode(started.kwargs, env) if started.kwargs else {}
+    job = from_values(cls, env, found)
+    job._id = started.id
+    job.user_id, job.company_id = started.user_id, started.company_id
+    job.tries_before = started.retry or 0
+    return job
+
+
+def result_text(result: Any) -> str | None:
+    """What a method returned, as text for people."""
+    if result is None or result is False:
+        return None
+    return result if isinstance(result, str) else str(result)
