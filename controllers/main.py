@@ -1,0 +1,139 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""``/queue_job/runjob``: a runner asks for a job to be executed."""
+
+from __future__ import annotations
+
+import logging
+
+from werkzeug.exceptions import BadRequest, Forbidden
+
+from odoo import SUPERUSER_ID, _, http
+
+from .. import executor
+from ..core import proof as proofs
+from ..core.retry import PG_RETRY  # noqa: F401
+from ..jobrunner import config as runner_config
+
+_logger = logging.getLogger(__name__)
+
+
+class RunJobController(http.Controller):
+    """Executes jobs; its class methods are hooks for other add-ons.
+
+    They are called through the class, so a subclass takes effect.
+    """
+
+    @http.route("/queue_job/runjob", type="http", auth="none", save_session=False)
+    def runjob(self, job_uuid="", attempt="", proof="", **_kwargs):
+        """Execute a job that a runner has enqueued, and the next of its channel.
+
+        The runner proves itself by a keyed digest over database, job and attempt:
+        without, nothing is looked up, and the answer tells nothing (D12).
+        """
+        attempt = self._verified_attempt(job_uuid, attempt, proof)
+        env = http.request.env(user=SUPERUSER_ID, context={})
+        seconds = runner_config.get().lease_seconds
+        executor.serve(env, type(self), job_uuid, attempt, seconds)
+        return ""
+
+    def _verified_attempt(self, job_uuid: str, attempt: str, proof: str) -> int:
+        number = int(attempt) if attempt.isdecimal() and len(attempt) < 10 else -1
+        # The secret is read for the verification alone: nobody is logged in here.
+        parameters = http.request.env["ir.config_parameter"].sudo()
+        secret = parameters.get_param("database.secret")
+        if not proofs.verify(secret, http.request.db, job_uuid, number, proof):
+            raise Forbidden()
+        return number
+
+    # -------------------------------------------------------------------- hooks
+
+    @classmethod
+    def _acquire_job(cls, env, job_uuid):
+        """The started job as a ``Job`` on the cursor of ``env``, or None."""
+        return executor.acquire(env, job_uuid)
+
+    @classmethod
+    def _runjob(cls, env, job):
+        """Execute the job, write what becomes of it, release who waits for it."""
+        try:
+            cls._try_perform_job(env, job)
+        except (Exception, executor.Interrupted) as error:
+            values = cls._get_failure_values(job, executor.traceback_of(error), error)
+            executor.record_failure(job, error, values)
+        else:
+            cls._enqueue_dependent_jobs(env, job)
+
+    @classmethod
+    def _try_perform_job(cls, env, job):
+        """Perform the job and set it done, both in one transaction."""
+        executor.perform(job)
+
+    @classmethod
+    def _enqueue_dependent_jobs(cls, env, job):
+        """Let the jobs into the queue that waited only for this one."""
+        executor.release_dependents(job)
+
+    @classmethod
+    def _get_failure_values(cls, job, traceback_text, error):
+        """What a failed job keeps: ``exc_info``, ``exc_name``, ``exc_message``."""
+        return executor.failure_values(job, traceback_text, error)
+
+    # --------------------------------------------------------------- test jobs
+
+    @http.route("/queue_job/create_test_job", type="http", auth="user")
+    def create_test_job(
+        self,
+        priority=None,
+        max_retries=None,
+        channel=None,
+        description="Test job",
+        size=1,
+        failure_rate=0,
+        job_duration=0,
+        commit_within_job=False,
+        failure_retry_seconds=0,
+    ):
+        """Create jobs that do nothing, to see the queue at work.
+
+        :param size: how many
+        :param failure_rate: share (0 to 1) of them that fails
+        :param job_duration: seconds each takes
+        :param failure_retry_seconds: failing ones ask for another try after this time
+        """
+        if not http.request.env.user.has_group("base.group_erp_manager"):
+            raise Forbidden(_("Access denied"))
+        options = _test_job_options(priority, max_retries, channel, description)
+        number = _number("size", size, int)
+        # Whoever administrates the users may make test jobs in any channel.
+        jobs = http.request.env["queue.job"].sudo()
+        calls = {
+            "failure_rate": _number("failure_rate", failure_rate, float),
+            "job_duration": _number("job_duration", job_duration, float),
+            "commit_within_job": str(commit_within_job).lower() in ("1", "true"),
+            "failure_retry_seconds": _number(
+                "failure_retry_seconds", failure_retry_seconds, int
+            ),
+        }
+        made = [
+            jobs.with_delay(**options)._test_job(**calls).uuid
+            for _index in range(max(0, min(number, 100_000)))
+        ]
+        return f"job uuid: {made[0]}" if len(made) == 1 else f"{len(made)} jobs created"
+
+
+def _test_job_options(priority, max_retries, channel, description) -> dict:
+    options = {"description": description}
+    if priority:
+        options["priority"] = _number("priority", priority, int)
+    if max_retries:
+        options["max_retries"] = _number("max_retries", max_retries, int)
+    if channel:
+        options["channel"] = channel
+    return options
+
+
+def _number(name: str, value, kind: type):
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise BadRequest(f"{name} is {value!r}: a number is needed") from error

@@ -1,0 +1,222 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The body of a job in its transaction, and its error as a value."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from functools import partial
+
+from odoo import SUPERUSER_ID
+from odoo.api import Environment
+from odoo.exceptions import ConcurrencyError
+from odoo.modules import module as odoo_module
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.sql_db import Cursor
+
+from .. import listeners, moves, rows, storage
+from ..core import outcome, states
+from ..core.retry import class_names, parse_policy
+from ..exception import (
+    JobCancelled,
+    JobTimeout,
+    NothingToDoJob,
+    RetryableJobError,
+)
+from .watching import Watched, watch
+
+CONCURRENCY_ERRORS = (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)
+
+
+def new_env(cr) -> Environment:
+    """An environment that knows nothing of the job before."""
+    cr.transaction = None
+    cr.cache.clear()
+    return Environment(cr, SUPERUSER_ID, {})
+
+
+def perform(job) -> None:
+    """Run the body and set the job done; both commit together.
+
+    Whatever the body raises comes out of here, with the transaction as it is then.
+    """
+    cr = job.env.cr
+    with (
+        forbid_commit(cr, unless=job.job_config.allow_commit),
+        watch.over(_watched(job)),
+    ):
+        try:
+            job.perform()
+        except NothingToDoJob as nothing:
+            job.result = str(nothing)
+        cr.flush()
+    _finish(job)
+    _commit(cr)
+    job.env.registry.signal_changes()
+
+
+def _watched(job) -> Watched:
+    from .recording import bury
+
+    job.watched = Watched(
+        job._id,
+        job.uuid,
+        job.env.cr.dbname,
+        job.timeout,
+        job.env.cr._cnx,
+        partial(bury, job),
+    )
+    return job.watched
+
+
+def _finish(job) -> None:
+    job.set_done()
+    lease = job._lease
+    if lease is not None and lease.may_go_on():
+        lease.hold_slot()
+    if lease is None or listeners.of(job.env).write:
+        _finish_seen(job)
+        return
+    values = {
+        "retry": job.retry,
+        "date_done": job.date_done,
+        "exec_time": job.exec_time,
+        "result": rows.result_text(job.result),
+    }
+    due = storage.execution.finish(job.env.cr, job._id, job.attempt, values)
+    if due is None:
+        raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
+    job.release_due = due
+
+
+def _finish_seen(job) -> None:
+    """The same with a write that other add-ons see (D6)."""
+    env = job.env
+    record = job.db_record()
+    values = {
+        "state": states.DONE,
+        "retry": job.retry,
+        "date_done": job.date_done,
+        "exec_time": job.exec_time,
+        "result": rows.result_text(job.result),
+        "exc_name": None,
+        "exc_message": None,
+        "exc_info": None,
+        "release_due": storage.graph.has_dependents(env.cr, record.id),
+    }
+    if not moves.move(env, "finish", record.ids, values):
+        raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
+    job.release_due = values["release_due"]
+
+
+class LostJob(Exception):
+    """The row of the running job was taken away: its transaction is rolled back."""
+
+
+def _commit(cr) -> None:
+    # A test's transaction is the test's to end.
+    if type(cr) is Cursor and odoo_module.current_test:
+        cr.flush()
+    else:
+        cr.commit()
+
+
+@contextmanager
+def forbid_commit(cr, unless: bool = False):
+    """Have ``cr.commit()`` raise: half a job's work must not stay when it fails.
+
+    :param unless: the job's function may commit
+    """
+    if unless:
+        yield
+        return
+
+    def commit():
+        raise RuntimeError(
+            "A job may not commit: it would be done by halves if it failed later. If"
+            " the method is made for that, allow it on its job function (Allow Commit"
+            ") or with @job(allow_commit=True)."
+        )
+
+    cr.commit = commit
+    try:
+        yield
+    finally:
+        del cr.commit
+
+
+# ------------------------------------------------------------------------ its error
+
+
+def trouble_of(job, error: BaseException) -> outcome.Trouble:
+    """What went wrong, as a value for ``core.outcome.decide()``."""
+    watched = getattr(job, "watched", None)
+    if watched is not None and watched.verdict:
+        # whatever it looks like, this is why the body ended
+        return trouble_of_verdict(*watched.verdict, traceback_of(error))
+    kind = _kind_of(job, error)
+    seconds, ignore_retry = None, False
+    if isinstance(error, RetryableJobError):
+        seconds, ignore_retry = error.seconds, error.ignore_retry
+    return outcome.Trouble(
+        kind,
+        exc_name=_dotted(type(error)),
+        exc_message=message_of(error),
+        exc_info=traceback_of(error),
+        seconds=seconds,
+        ignore_retry=ignore_retry,
+    )
+
+
+def trouble_of_verdict(kind: outcome.Kind, text: str, info: str) -> outcome.Trouble:
+    """The end of a job that had to stop."""
+    error = JobTimeout if kind is outcome.Kind.TIMEOUT else JobCancelled
+    return outcome.Trouble(kind, _dotted(error), text, info)
+
+
+def _kind_of(job, error: BaseException) -> outcome.Kind:
+    if isinstance(error, JobCancelled):
+        return outcome.Kind.CANCELLED
+    if isinstance(error, JobTimeout):
+        return outcome.Kind.TIMEOUT
+    if isinstance(error, RetryableJobError):
+        return outcome.Kind.RETRYABLE
+    if isinstance(error, CONCURRENCY_ERRORS):
+        return outcome.Kind.CONCURRENCY
+    policy = policy_of(job)
+    if policy is not None and policy.matches(class_names(type(error))):
+        return outcome.Kind.POLICY
+    return outcome.Kind.OTHER
+
+
+def policy_of(job):
+    """The retry policy of the job's function; None without."""
+    return parse_policy(job.job_config.retry_policy or None)
+
+
+def failure_values(job, traceback_text: str, error: BaseException) -> dict:
+    """What a failed job keeps of its error."""
+    return {
+        "exc_info": traceback_text,
+        "exc_name": _dotted(type(error)),
+        "exc_message": message_of(error),
+    }
+
+
+def traceback_of(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an error; its first argument, as Odoo's errors have it."""
+    args = getattr(error, "args", None)
+    text = str(args[0]) if args else str(error)
+    return text.replace("\x00", "")
+
+
+def _dotted(klass: type) -> str:
+    if klass.__module__ in (None, "builtins"):
+        return klass.__qualname__
+    return f"{klass.__module__}.{klass.__qualname__}"
+
+

@@ -1,0 +1,258 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What became of a job, written; and who waited for it, released."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from datetime import timedelta
+
+from odoo import SUPERUSER_ID
+from odoo.api import Environment
+from odoo.sql_db import Cursor
+
+from .. import moves, storage
+from ..clock import utcnow
+from ..core import outcome, states
+from . import performing
+
+_logger = logging.getLogger(__name__)
+
+
+def record_failure(job, error: BaseException, values: dict | None = None) -> None:
+    """Decide what becomes of a job whose try ended with ``error``, and write it.
+
+    The body's transaction is rolled back first. When the outcome cannot be written
+    (the database is away), the job stays started without a lock: a runner rescues it.
+
+    :param values: what the failed job keeps of its error, when a hook says so
+    """
+    trouble = performing.trouble_of(job, error)
+    decision = outcome.decide(trouble, _terms(job))
+    with _recording_env(job) as env:
+        _write(env, job, decision, trouble, values or {})
+
+
+def _terms(job) -> outcome.Terms:
+    return outcome.Terms(
+        retry=job.tries_before,
+        max_retries=job.max_retries,
+        pattern=job.job_config.retry_pattern or None,
+        policy=performing.policy_of(job),
+    )
+
+
+def bury(job, kind: outcome.Kind, text: str) -> None:
+    """Write the end of a job that does not react any more, from another thread."""
+    frame = sys._current_frames().get(job.watched.thread_id)
+    info = "".join(traceback.format_stack(frame)) if frame else ""
+    trouble = performing.trouble_of_verdict(kind, text, info)
+    decision = outcome.decide(trouble, _terms(job))
+    with job.env.registry.cursor() as cr:
+        _write(Environment(cr, SUPERUSER_ID, {}), job, decision, trouble, {})
+
+
+class _recording_env:
+    """An environment on a clean transaction, committed at its end."""
+
+    def __init__(self, job):
+        self.job = job
+        self.own = None
+
+    def __enter__(self):
+        cr = self.job.env.cr
+        registry = self.job.env.registry
+        try:
+            if cr.closed:
+                raise ConnectionError
+            cr.rollback()
+        except Exception:
+            _logger.info("Job %s lost its cursor", self.job.uuid)
+            cr = self.own = registry.cursor()
+        registry.reset_changes()
+        self.cr = cr
+        return performing.new_env(cr) if type(cr) is Cursor else self._test_env(cr)
+
+    @staticmethod
+    def _test_env(cr):
+        return Environment(cr, SUPERUSER_ID, {})
+
+    def __exit__(self, exc_type, *exc_info):
+        try:
+            if exc_type is None:
+                performing._commit(self.cr)
+            else:
+                self.cr.rollback()
+        finally:
+            if self.own is not None:
+                self.own.close()
+
+
+def _write(env, job, decision, trouble, values) -> None:
+    if isinstance(decision, outcome.Retry):
+        _retry(env, job, decision)
+    elif isinstance(decision, outcome.Cancelled):
+        _cancel(env, job, decision)
+    else:
+        _fail(env, job, decision, values)
+    _keep_try(env, job, decision, trouble)
+
+
+def _retry(env, job, decision: outcome.Retry) -> None:
+    job.retry = job.tries_before + int(decision.count)
+    eta = utcnow() + timedelta(seconds=decision.seconds)
+    moves.move(
+        env,
+        "retry",
+        [job._id],
+        {
+            "state": states.PENDING,
+            "retry": job.retry,
+            "eta": eta,
+            "ready": decision.seconds <= 0,
+            "identity_twin": True,
+            "date_enqueued": None,
+            "date_started": None,
+            "worker": None,
+            "worker_pid": None,
+            "exc_name": decision.exc_name,
+            "exc_message": decision.exc_message,
+            "exc_info": decision.exc_info,
+        },
+    )
+    job.state, job.eta = states.PENDING, eta
+    storage.insertion.notify(env.cr)
+    _logger.info(
+        "job %s channel=%s attempt=%s: retry in %d s (%s: %s)",
+        job.uuid,
+        job.channel,
+        job.attempt,
+        decision.seconds,
+        decision.exc_name,
+        decision.exc_message,
+    )
+
+
+def _cancel(env, job, decision: outcome.Cancelled) -> None:
+    now = utcnow()
+    moves.move(
+        env,
+        "stop",
+        [job._id],
+        {
+            "state": states.CANCELLED,
+            "retry": job.tries_before + 1,
+            "date_cancelled": now,
+            "exec_time": _seconds(job, now),
+            "result": decision.reason,
+        },
+    )
+    job.state = states.CANCELLED
+    storage.transition.take_stop(env.cr, job._id)
+    moves.cancel_dependents(env, [job._id])
+    _logger.info("job %s channel=%s: stopped", job.uuid, job.channel)
+
+
+def _fail(env, job, decision: outcome.Failed, values: dict) -> None:
+    now = utcnow()
+    job.retry = job.tries_before + 1
+    kept = {
+        "exc_name": decision.exc_name,
+        "exc_message": decision.exc_message,
+        "exc_info": decision.exc_info,
+    }
+    kept.update({name: value for name, value in values.items() if name in kept})
+    written = {
+        "state": states.FAILED,
+        "retry": job.retry,
+        "exec_time": _seconds(job, now),
+        **kept,
+    }
+    moves.move(env, "fail", [job._id], written)
+    job.state = states.FAILED
+    for name, value in kept.items():
+        setattr(job, name, value)
+    storage.transition.take_stop(env.cr, job._id)
+    _logger.error(
+        "job %s channel=%s attempt=%s failed: %s: %s\n%s",
+        job.uuid,
+        job.channel,
+        job.attempt,
+        kept["exc_name"],
+        kept["exc_message"],
+        kept["exc_info"] or "",
+    )
+    _tell(env, job)
+    _call_on_fail(env, job, kept)
+
+
+def _tell(env, job) -> None:
+    """Post the failure to the job's followers; a trouble there is not the job's."""
+    record = env["queue.job"].browse(job._id)
+    try:
+        with env.cr.savepoint():
+            record._message_post_on_failure()
+    except Exception:
+        _logger.exception("The failure of job %s could not be posted", job.uuid)
+
+
+def _call_on_fail(env, job, kept: dict) -> None:
+    name = job.job_config.on_fail_method_name
+    if not name:
+        return
+    try:
+        with env.cr.savepoint():
+            recordset = job.recordset
+            getattr(recordset.with_env(recordset.env(cr=env.cr)), name)(**kept)
+    except Exception:
+        _logger.exception("Method %s of failed job %s failed", name, job.uuid)
+
+
+def _keep_try(env, job, decision, trouble) -> None:
+    now = utcnow()
+    kind = type(decision)
+    storage.tries.insert(
+        env.cr,
+        {
+            "job_id": job._id,
+            "attempt": job.tries_before + 1,
+            "outcome": _OUTCOMES[kind],
+            "date_started": job.date_started,
+            "date_ended": now,
+            "exec_time": _seconds(job, now),
+            "seconds": decision.seconds if kind is outcome.Retry else None,
+            "worker": job.worker,
+            "exc_name": trouble.exc_name,
+            "exc_message": trouble.exc_message,
+            "exc_info": trouble.exc_info,
+        },
+    )
+
+
+_OUTCOMES = {
+    outcome.Retry: "retry",
+    outcome.Failed: "failed",
+    outcome.Cancelled: "cancelled",
+}
+
+
+def _seconds(job, now) -> float | None:
+    return (now - job.date_started).total_seconds() if job.date_started else None
+
+
+def release_dependents(job) -> None:
+    """Let those into the queue that waited only for this job, which is done.
+
+    On the lease's cursor: counting down a barrier meets other jobs that count down
+    the same one, which a body's transaction would pay for with its work.
+    """
+    if job.state != states.DONE or not getattr(job, "release_due", False):
+        return
+    lease = job._lease
+    if lease is not None and lease._real:
+        with job.env.registry.cursor() as cr:
+            cr._cnx.set_isolation_level(1)  # READ COMMITTED
+            moves.release(Environment(cr, SUPERUSER_ID, {}), [job._id])
+    else:
+        moves.release(job.env, job.db_record().ids)

@@ -1,0 +1,79 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""A slot served: the job that was asked for, then the next ones of its channel."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from odoo.sql_db import Cursor
+
+from ..exception import JobError
+from . import performing
+from .claiming import Lease
+from .recording import record_failure
+from .server_limits import between_jobs
+
+_logger = logging.getLogger(__name__)
+
+
+def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
+    """Execute the enqueued job, then further ready ones of its channel.
+
+    :param env: of the request; the bodies run on its cursor
+    :param hooks: class with the hooks of ``RunJobController``
+    :param seconds: no further job is taken after this time (D2)
+    :return: how many jobs were executed
+    """
+    executed = 0
+    with Lease(env, seconds) as lease:
+        going = lease.start(uuid, attempt)
+        while going:
+            run_once(lease, hooks)
+            executed += 1
+            going = lease.may_go_on() and between_jobs(env) and lease.start_next()
+    return executed
+
+
+def run_once(lease: Lease, hooks) -> None:
+    """Execute the job that the lease has started."""
+    row = lease.row
+    env = _env_of_job(lease)
+    began = time.monotonic()
+    try:
+        job = hooks._acquire_job(env, row.uuid)
+    except Exception as error:
+        _refuse(lease, env, error)
+        return
+    if job is None:
+        return
+    hooks._runjob(job.env, job)
+    _logger.debug(
+        "job %s channel=%s attempt=%s: %s in %.3f s",
+        row.uuid,
+        row.channel,
+        row.attempt,
+        job.state,
+        time.monotonic() - began,
+    )
+
+
+def _env_of_job(lease: Lease):
+    """A new environment; changes of registry and caches made elsewhere are seen."""
+    cr = lease.env.cr
+    if type(cr) is not Cursor:
+        return lease.env
+    lease.env.registry.check_signaling(lease.cr)
+    env = performing.new_env(cr)
+    lease.env = env
+    cr._queue_job_lease = lease
+    return env
+
+
+def _refuse(lease: Lease, env, error: Exception) -> None:
+    """Fail a job whose call cannot be read back: model, method or arguments gone."""
+    from .unreadable import UnreadableJob
+
+    if not isinstance(error, JobError):
+        _logger.exception("Job %s cannot be read", lease.row.uuid)
+    record_failure(UnreadableJob(env, lease), error)
