@@ -1,0 +1,28 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+{
+    "name": "Job Queue",
+    "version": "19.0.3.0.0",
+    "summary": "Delay method calls and run them in the background, reliably",
+    "author": "Job Queue contributors",
+    "license": "LGPL-3",
+    "category": "Productivity/Job Queue",
+    "depends": ["mail"],
+    "data": [
+        "security/security.xml",
+        "security/ir.model.access.csv",
+        "data/queue_data.xml",
+        "views/queue_job_views.xml",
+        "views/queue_job_try_views.xml",
+        "views/queue_job_channel_views.xml",
+        "views/queue_job_function_views.xml",
+        "wizards/queue_requeue_job_views.xml",
+        "wizards/queue_jobs_to_done_views.xml",
+        "wizards/queue_jobs_to_cancelled_views.xml",
+        "views/res_config_settings_views.xml",
+        "views/queue_job_menus.xml",
+    ],
+    "installable": True,
+    "application": True,
+    "post_load": "post_load",
+    "pre_init_hook": "pre_init_hook",
+}

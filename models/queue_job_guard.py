@@ -1,0 +1,133 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Who may write what of a job, and when its buffered rows reach the table."""
+
+from __future__ import annotations
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from .. import buffer, moves
+from ..core import states
+from ..sentinel import EDIT_SENTINEL
+
+#: what a job does, on what and as whom: written once, by the machine
+PROTECTED_FIELDS = frozenset(
+    {
+        "uuid",
+        "name",
+        "date_created",
+        "model_name",
+        "method_name",
+        "func_string",
+        "channel_method_name",
+        "job_function_id",
+        "records",
+        "args",
+        "kwargs",
+        "user_id",
+        "company_id",
+        "identity_key",
+        "identity_twin",
+        "attempt",
+        "deaths",
+        "runner",
+        "graph_uuid",
+        "barrier_id",
+        "release_due",
+    }
+)
+#: what happened to a job: written by the machine and its verbs
+MACHINE_FIELDS = frozenset(
+    {
+        "state",
+        "ready",
+        "retry",
+        "worker",
+        "worker_pid",
+        "result",
+        "exec_time",
+        "exc_name",
+        "exc_message",
+        "exc_info",
+        "date_enqueued",
+        "date_started",
+        "date_done",
+        "date_cancelled",
+    }
+)
+
+
+class QueueJob(models.Model):
+    _inherit = "queue.job"
+
+    @api.model_create_multi
+    @api.private
+    def create(self, vals_list):
+        if self.env.context.get("_job_edit_sentinel") is not EDIT_SENTINEL:
+            raise AccessError(
+                _("Jobs are made by with_delay(): they cannot be created by hand.")
+            )
+        return super(
+            QueueJob,
+            self.with_context(
+                mail_create_nolog=True, mail_create_nosubscribe=True, tracking_disable=True
+            ),
+        ).create(vals_list)
+
+    def write(self, vals):
+        self._check_edit(vals)
+        if "eta" in vals or "state" in vals:
+            vals = self._with_ready(vals)
+        return super().write(vals)
+
+    def _check_edit(self, vals):
+        if self.env.context.get("_job_edit_sentinel") is EDIT_SENTINEL:
+            return
+        protected = PROTECTED_FIELDS.intersection(vals)
+        if not self.env.su:
+            protected |= MACHINE_FIELDS.intersection(vals)
+        if protected:
+            raise AccessError(
+                _(
+                    "Not allowed to change field(s) of a job: %s",
+                    ", ".join(sorted(protected)),
+                )
+            )
+
+    def _with_ready(self, vals):
+        """Keep ``ready`` true to ``eta`` when somebody changes the date."""
+        if "ready" in vals or "eta" not in vals:
+            return vals
+        eta = fields.Datetime.to_datetime(vals["eta"])
+        return dict(vals, ready=not eta or eta <= fields.Datetime.now())
+
+    def unlink(self):
+        buffer.flush(self.env)
+        unfinished = self.filtered(lambda job: job.state != states.DONE)
+        moves.cancel_dependents(self.env, unfinished.ids)
+        return super().unlink()
+
+    def copy(self, default=None):
+        raise UserError(_("A job cannot be duplicated: requeue it instead."))
+
+    # The rows of this transaction's with_delay() calls are written late (D5): whoever
+    # is about to read the table has them written first.
+    def flush_model(self, fnames=None):
+        buffer.flush(self.env)
+        return super().flush_model(fnames)
+
+    def flush_recordset(self, fnames=None):
+        buffer.flush(self.env)
+        return super().flush_recordset(fnames)
+
+    def _search(self, *args, **kwargs):
+        buffer.flush(self.env)
+        return super()._search(*args, **kwargs)
+
+    def _fetch_query(self, query, fields):
+        buffer.flush(self.env)
+        return super()._fetch_query(query, fields)
+
+    def exists(self):
+        buffer.flush(self.env)
+        return super().exists()
