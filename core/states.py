@@ -70,6 +70,7 @@ VERBS: Mapping[str, Verb] = _table(
     Verb("release", (WAIT_DEPENDENCIES,), (PENDING,)),
     Verb("rescue", (ENQUEUED, STARTED), (PENDING, FAILED)),
     # A started job is asked to stop; it is its executor that ends it.
+    Verb("stop", (STARTED,), (CANCELLED,)),
     Verb("cancel", (WAIT_DEPENDENCIES, PENDING, ENQUEUED, FAILED), (CANCELLED,)),
     Verb(
         "requeue",
