@@ -15,6 +15,7 @@ from odoo import api, models, tools
 from ..core.channels import ROOT
 from ..core.retry import RetryPolicy, parse_policy, validate_pattern
 from ..declaration import declaration_of
+from ..jobrunner import config as runner_config
 from .queue_job_function import parse_name
 
 _logger = logging.getLogger(__name__)
@@ -39,6 +40,18 @@ class JobConfig(NamedTuple):
     declared: bool = False
 
 
+class Terms(NamedTuple):
+    """The settings of a method's jobs, and what depends on other records.
+
+    allowed: the method may be delayed, by declaration or by policy.
+    channels: the complete names of all channels.
+    """
+
+    config: JobConfig
+    allowed: bool
+    channels: frozenset
+
+
 class QueueJobFunction(models.Model):
     _inherit = "queue.job.function"
 
@@ -53,6 +66,17 @@ class QueueJobFunction(models.Model):
             decorator, else :meth:`job_default_config`
         """
         return self._known_config(name) or self.job_default_config()
+
+    @api.model
+    @tools.ormcache("model_name", "method")
+    def _terms(self, model_name, method):
+        """All that an enqueued call asks of its function, in one look-up."""
+        config = self.job_config(self.job_function_name(model_name, method))
+        return Terms(
+            config,
+            config.declared or self._delay_policy() == "any",
+            self.env["queue.job.channel"]._known_names(),
+        )
 
     @api.model
     def job_default_config(self):
