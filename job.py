@@ -124,7 +124,6 @@ class Job:
         self._description = description
         self._channel = channel
         self._timeout = timeout
-        self._config = None
         self.date_created = utcnow()
         self.user_id = env.uid
         self.company_id = env.context.get("company_id") or _company_id(env)
@@ -183,12 +182,12 @@ class Job:
     @property
     def job_config(self):
         """The settings of the method, see ``queue.job.function.job_config()``."""
-        if self._config is None:
-            functions = self.env["queue.job.function"]
-            self._config = functions.job_config(
-                f"<{self.recordset._name}>.{self.method_name}"
-            )
-        return self._config
+        return self._terms.config
+
+    @functools.cached_property
+    def _terms(self):
+        functions = self.env["queue.job.function"]
+        return functions._terms(self.recordset._name, self.method_name)
 
     @property
     def description(self) -> str:

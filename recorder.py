@@ -44,9 +44,7 @@ def check_declared(job) -> None:
 
     :raises JobNotDeclaredError: naming the three ways to allow it
     """
-    if job.job_config.declared:
-        return
-    if job.env["queue.job.function"]._delay_policy() == "any":
+    if job._terms.allowed:
         return
     call = f"{job.model_name}.{job.method_name}"
     raise JobNotDeclaredError(
@@ -63,10 +61,10 @@ def check_channel(job) -> None:
 
     :raises ChannelNotFound: naming the channels there are
     """
-    functions = job.env["queue.job.function"]
-    known = functions.env["queue.job.channel"]._known_names()
+    known = job._terms.channels
     if job.channel in known:
         return
+    functions = job.env["queue.job.function"]
     if functions._delay_policy() == "any" and job.channel.partition(".")[0] == "root":
         heir = nearest(job.channel, known)
         _logger.warning("Channel %s does not exist: using %s", job.channel, heir)
