@@ -126,7 +126,7 @@ class Job:
         self._timeout = timeout
         self.date_created = utcnow()
         self.user_id = env.uid
-        self.company_id = env.context.get("company_id") or _company_id(env)
+        self._company_id: int | None = None
         self.state = states.PENDING
         self.retry = 0
         self.identity_twin = False
@@ -188,6 +188,18 @@ class Job:
     def _terms(self):
         functions = self.env["queue.job.function"]
         return functions._terms(self.recordset._name, self.method_name)
+
+    @property
+    def company_id(self) -> int | None:
+        """The company in which the job was made."""
+        if self._company_id is None:
+            context = self.env.context
+            self._company_id = context.get("company_id") or self.env.company.id
+        return self._company_id
+
+    @company_id.setter
+    def company_id(self, value: int | None) -> None:
+        self._company_id = value
 
     @property
     def description(self) -> str:
@@ -513,10 +525,6 @@ def describe(model_class: type, method_name: str) -> str:
 
 def _new_uuid() -> str:
     return str(uuid_module.uuid4())
-
-
-def _company_id(env) -> int | None:
-    return env.company.id
 
 
 def _check_whole(name: str, value: object) -> None:

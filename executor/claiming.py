@@ -8,6 +8,7 @@ import os
 import socket
 import time
 
+from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
@@ -18,6 +19,8 @@ from ..job import Job
 
 _logger = logging.getLogger(__name__)
 _HOST = socket.gethostname()
+_SIGNALS = ("registry", *_CACHES_BY_KEY)
+_NEXT = storage.execution.next_statement(f"orm_signaling_{name}" for name in _SIGNALS)
 
 
 class Lease:
@@ -41,6 +44,7 @@ class Lease:
         self.began = time.monotonic()
         self.row: storage.execution.Started | None = None
         self._cr = None
+        self.signals: list[int] | None = None
         # In a test everything happens in the test's own transaction.
         self._real = type(env.cr) is Cursor
 
@@ -90,13 +94,30 @@ class Lease:
         shared lock of :meth:`hold_slot` covers both, so that no pass gives the slot
         away in between and capacity holds by construction.
         """
+        self._prepare()
         channel = self.row.channel
         if listeners.of(self.env).write:
             found = storage.execution.find_next(self._cr, channel)
             self.row = found and self._start_seen("id = %s", (found,))
         else:
-            self.row = storage.execution.start_next(self._cr, channel, *_worker())
+            self.row, self.signals = storage.execution.start_next(
+                self._cr, _NEXT, channel, *_worker()
+            )
         return self._hold()
+
+    def _prepare(self) -> None:
+        if storage.prepared.ensure(self._cr, (_NEXT,)):
+            storage.execution.keep_to_indexes(self._cr)
+        if storage.prepared.ensure(self.env.cr, storage.execution.OF_BODY):
+            self.env.cr.rollback()
+
+    def see_changes(self) -> None:
+        """Have the registry see what others changed before the job was started."""
+        registry = self.env.registry
+        seen = [registry.registry_sequence, *registry.cache_sequences.values()]
+        if self.signals != seen:
+            registry.check_signaling(self._cr)
+        self.signals = None
 
     def may_go_on(self) -> bool:
         """Is there time, and the right, for another job in this slot?"""

@@ -77,16 +77,16 @@ def _finish(job) -> None:
     if lease is None or listeners.of(job.env).write:
         _finish_seen(job)
         return
+    row = lease.row
     values = {
         "retry": job.retry,
         "date_done": job.date_done,
         "exec_time": job.exec_time,
         "result": rows.result_text(job.result),
     }
-    due = storage.execution.finish(job.env.cr, job._id, job.attempt, values)
-    if due is None:
+    if not storage.execution.finish(job.env.cr, row, values):
         raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
-    job.release_due = due
+    job.release_due = row.has_dependents
 
 
 def _finish_seen(job) -> None:

@@ -63,7 +63,7 @@ def _env_of_job(lease: Lease):
     cr = lease.env.cr
     if type(cr) is not Cursor:
         return lease.env
-    lease.env.registry.check_signaling(lease.cr)
+    lease.see_changes()
     env = performing.new_env(cr)
     lease.env = env
     cr._queue_job_lease = lease

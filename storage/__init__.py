@@ -9,6 +9,7 @@ from . import (
     graph,
     insertion,
     locks,
+    prepared,
     progress,
     retention,
     schema,

@@ -6,16 +6,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+
+from .prepared import execute
+from .statement import Statement
+
 _UTC = "clock_timestamp() AT TIME ZONE 'UTC'"
 _COLUMNS = """
-          job.id, job.uuid, job.model_name, job.method_name, job.records::text, job.args::text,
-          job.kwargs::text, job.user_id, job.company_id, job.retry, job.max_retries,
-          job.priority, job.eta, job.channel, job.attempt, job.timeout,
-          job.date_created, job.date_started, job.name, job.identity_key,
-          job.graph_uuid, job.barrier_id, job.deaths, job.job_function_id,
-          job.date_enqueued
+          job.id, job.ctid::text, job.uuid, job.model_name, job.method_name,
+          job.records::text, job.args::text, job.kwargs::text, job.user_id,
+          job.company_id, job.retry, job.max_retries, job.priority, job.eta,
+          job.channel, job.attempt, job.timeout, job.date_created, job.date_started,
+          job.name, job.identity_key, job.graph_uuid, job.date_enqueued,
+          EXISTS (SELECT 1 FROM queue_job_edge
+                   WHERE parent_id = job.id AND NOT met) AS has_dependents
 """
-_RETURNING = f"RETURNING {_COLUMNS}"
 # start: the job that the request names, in the attempt that its proof is for
 # A throttled channel, its own or one above it, counts its gap from here: one statement,
 # since a pass between the start and a later stamp would see the gap as over.
@@ -23,9 +27,9 @@ _START = f"""
 WITH started AS (
     UPDATE queue_job AS job
        SET state = 'started', date_started = {_UTC},
-           worker = %(worker)s, worker_pid = %(pid)s
-     WHERE uuid = %(uuid)s AND state = 'enqueued' AND attempt = %(attempt)s
-    {_RETURNING}
+           worker = %s::varchar, worker_pid = %s::int
+     WHERE uuid = %s::varchar AND state = 'enqueued' AND attempt = %s::int
+    RETURNING {_COLUMNS}
 ), stamped AS (
     UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
      WHERE started.channel = throttle.channel
@@ -38,16 +42,24 @@ SELECT started.*, EXISTS (SELECT 1 FROM stamped) FROM started
 _START_NEXT = f"""
 UPDATE queue_job AS job
    SET state = 'started', date_started = {_UTC}, date_enqueued = {_UTC},
-       attempt = attempt + 1, worker = %(worker)s, worker_pid = %(pid)s
+       attempt = attempt + 1, worker = %s::varchar, worker_pid = %s::int
  WHERE id = (
     SELECT id FROM queue_job
-     WHERE state = 'pending' AND ready AND channel = %(channel)s
+     WHERE state = 'pending' AND ready AND channel = %s::varchar
        AND (eta IS NULL OR eta <= {_UTC})
      ORDER BY channel, priority, date_created, id
      LIMIT 1
        FOR NO KEY UPDATE SKIP LOCKED
  )
-{_RETURNING}, false
+RETURNING {_COLUMNS}, false, ARRAY[{{signals}}]
+"""
+# What Odoo compares before each request, to see what others have changed in registry
+# and caches: read along with the start, in one round trip.
+_SIGNAL = "(SELECT max(id) FROM {})"
+# The order of the index is the order of execution; a plan that was made while the
+# table was small must not read it row by row when it has grown.
+_PLANS = """
+SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
 """
 _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
@@ -68,24 +80,29 @@ SELECT id FROM queue_job
 _READ = f"""
 SELECT {_COLUMNS}, %s FROM queue_job job WHERE id = %s
 """
-# finish: in the body's own transaction, so that effects and state commit together
+# finish: in the body's own transaction, so that effects and state commit together.
+# By the place of the row: nobody writes it while the job is started.
 _FINISH = """
 UPDATE queue_job
-   SET state = 'done', retry = %(retry)s, date_done = %(date_done)s,
-       exec_time = %(exec_time)s, result = %(result)s,
-       exc_name = NULL, exc_message = NULL, exc_info = NULL,
-       release_due = EXISTS (
-           SELECT 1 FROM queue_job_edge WHERE parent_id = %(id)s AND NOT met
-       )
- WHERE id = %(id)s AND state = 'started' AND attempt = %(attempt)s
-RETURNING release_due
+   SET state = 'done', retry = %s::int, date_done = %s::timestamp,
+       exec_time = %s::float8, result = %s::text,
+       exc_name = NULL, exc_message = NULL, exc_info = NULL, release_due = %s::bool
+ WHERE ctid = %s::tid AND id = %s::int AND state = 'started' AND attempt = %s::int
 """
+# ... unless the table was written anew meanwhile (VACUUM FULL)
+_FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
+
+START = Statement("queue_job_start", _START)
+FINISH = Statement("queue_job_finish", _FINISH)
+#: what a lease executes again and again on the connection of the bodies
+OF_BODY = (FINISH,)
 
 
 class Started(NamedTuple):
     """The row of a job that was just started."""
 
     id: int
+    ctid: str
     uuid: str
     model_name: str
     method_name: str
@@ -106,29 +123,45 @@ class Started(NamedTuple):
     name: str
     identity_key: str | None
     graph_uuid: str | None
-    barrier_id: int | None
-    deaths: int
-    job_function_id: int | None
     date_enqueued: Any
+    has_dependents: bool
     #: one of the job's channels is throttled
     throttled: bool
 
 
 def start(cr, uuid: str, attempt: int, worker: str, pid: int) -> Started | None:
     """Start the enqueued job; None when it is not there in this attempt any more."""
-    params = {"uuid": uuid, "attempt": attempt, "worker": worker, "pid": pid}
-    cr.execute(_START, params)
+    execute(cr, START, (worker, pid, uuid, attempt))
     return _started(cr.fetchone())
 
 
-def start_next(cr, channel: str, worker: str, pid: int) -> Started | None:
+def next_statement(tables: Iterable[str]) -> Statement:
+    """The statement for :func:`start_next`.
+
+    :param tables: those of Odoo's signals, whose last ids are read along
+    """
+    signals = ", ".join(_SIGNAL.format(table) for table in tables)
+    query = _START_NEXT.format(signals=signals)
+    return Statement("queue_job_start_next", query)
+
+
+def start_next(cr, statement: Statement, channel: str, worker: str, pid: int):
     """Start the first ready job of the channel; None when there is none.
 
     The caller gives back the slot of a job that ended, in a transaction that holds
     :func:`locks.hold_slot` since before that end.
+
+    :param statement: of :func:`next_statement`
+    :return: the :class:`Started` row and the last ids of the signals; None, None
     """
-    cr.execute(_START_NEXT, {"channel": channel, "worker": worker, "pid": pid})
-    return _started(cr.fetchone())
+    execute(cr, statement, (worker, pid, channel))
+    row = cr.fetchone()
+    return (_started(row[:-1]), row[-1]) if row else (None, None)
+
+
+def keep_to_indexes(cr) -> None:
+    """Have the session of a lease plan by the indexes alone."""
+    cr.execute(_PLANS)
 
 
 def stamp_throttle(cr, channels: Iterable[str]) -> bool:
@@ -163,15 +196,22 @@ def read_started(cr, job_id: int, throttled: bool) -> Started:
     return Started._make(cr.fetchone())
 
 
-def finish(cr, job_id: int, attempt: int, values: dict) -> bool | None:
-    """Set the started job done.
+def finish(cr, row: Started, values: dict) -> bool:
+    """Set the started job done; return whether it was still ours.
 
     :param values: ``retry``, ``date_done``, ``exec_time``, ``result``
-    :return: whether jobs wait for it; None when the job is not ours any more
     """
-    cr.execute(_FINISH, {**values, "id": job_id, "attempt": attempt})
-    row = cr.fetchone()
-    return row[0] if row else None
+    written = (
+        values["retry"],
+        values["date_done"],
+        values["exec_time"],
+        values["result"],
+        row.has_dependents,
+    )
+    execute(cr, FINISH, (*written, row.ctid, row.id, row.attempt))
+    if not cr.rowcount:
+        cr.execute(_FINISH_BY_ID, (*written, row.id, row.attempt))
+    return bool(cr.rowcount)
 
 
 def _started(row) -> Started | None:
