@@ -24,6 +24,18 @@ class QueueJob(models.Model):
     records_display = fields.Text("Called on", compute="_compute_call_display")
     arguments_display = fields.Text("Called with", compute="_compute_call_display")
 
+    has_related_action = fields.Boolean(compute="_compute_has_related_action")
+
+    @api.depends("records", "model_name", "method_name")
+    def _compute_has_related_action(self):
+        functions = self.env["queue.job.function"]
+        for job in self:
+            config = functions.job_config(job.channel_method_name)
+            stored = job._fields["records"].convert_to_read(job.records, job)
+            job.has_related_action = config.related_action_enable and bool(
+                config.related_action_func_name or (stored and stored.get("ids"))
+            )
+
     @api.depends("records", "args", "kwargs")
     def _compute_call_display(self):
         names = self._masked_argument_names()
