@@ -89,7 +89,8 @@ def _bars(results: Results, rows: list[Row], path: Path) -> Path:
             values = results.values.get(key, [])
             middle = getattr(row, target)
             if middle is not None:
-                axis.barh(target, middle, color=COLOUR[target])
+                bar = axis.barh(target, middle, color=COLOUR[target])
+                axis.bar_label(bar, [number(middle)], label_type="center", fontsize=7)
                 axis.plot(values, [target] * len(values), "k.", markersize=4)
         ratio = f", {number(row.ratio)}x" if row.ratio is not None else ""
         title = f"{row.figure.name}: {row.metric.label}\n{row.metric.unit}{ratio}"
