@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import psycopg2
+import psycopg2.errors
 
 from odoo import api, models, tools
+from odoo.tools import mute_logger
 
 from ..core.channels import ROOT
 from ..core.retry import RetryPolicy, parse_policy, validate_pattern
@@ -21,6 +23,11 @@ from .queue_job_function import parse_name
 _logger = logging.getLogger(__name__)
 
 DELAY_POLICIES = ("declared", "any")
+_LOST_RACE = (
+    psycopg2.errors.UniqueViolation,
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.DeadlockDetected,
+)
 
 
 class JobConfig(NamedTuple):
@@ -147,16 +154,17 @@ class QueueJobFunction(models.Model):
             self._register_one(name, declarations[names[name]])
 
     def _register_one(self, name, declaration):
+        functions = self.sudo().with_context(tracking_disable=True)
         try:
-            with self.env.cr.savepoint():
-                self.sudo().with_context(tracking_disable=True)._declare(
-                    name, declaration
-                )
+            # A server that starts at the same time may have been faster: that is
+            # no error, and for what it wrote this transaction began too early.
+            with mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+                functions._declare(name, declaration)
         except psycopg2.Error as error:
-            # Usually another server was faster. Until the next start, the
-            # decorator itself tells the settings.
             self.env.invalidate_all(flush=False)
-            _logger.info("Job function %s was not registered: %s", name, error)
+            level = logging.INFO if isinstance(error, _LOST_RACE) else logging.WARNING
+            # Until the next start, the decorator itself tells the settings.
+            _logger.log(level, "Job function %s was not registered: %s", name, error)
 
     def _declare(self, name, declaration):
         model_name, method = parse_name(name)

@@ -4,7 +4,6 @@ from unittest.mock import patch
 
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import TransactionCase
-from odoo.tools import mute_logger
 
 from odoo.addons.queue_job.declaration import Declaration
 from odoo.addons.queue_job.jobrunner import config as runner_config
@@ -252,10 +251,10 @@ class TestDeclared(FunctionCase):
                 {self.place: Declaration(delayable=True, channel="root.t_a")}
             )
 
-    @mute_logger("odoo.sql_db")
     def test_a_record_that_another_server_just_made_is_no_error(self):
         self.register()
-        self.functions._register_one(NAME, Declaration(delayable=True))
+        with self.assertNoLogs("odoo.sql_db"):
+            self.functions._register_one(NAME, Declaration(delayable=True))
         self.assertEqual(self.functions.search_count([("name", "=", NAME)]), 1)
 
     def test_a_decorator_counts_even_before_it_is_registered(self):
