@@ -1,0 +1,227 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Real Odoo servers on databases of their own, for tests from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg2
+
+PYTHON = os.environ.get("QUEUE_JOB_TEST_PYTHON", "")
+ODOO_BIN = os.environ.get("QUEUE_JOB_TEST_ODOO_BIN", "")
+CONF = os.environ.get("QUEUE_JOB_TEST_CONF", "")
+STATE = Path(os.environ.get("QUEUE_JOB_TEST_STATE", "/nonexistent"))
+TEST_DB = os.environ.get("QUEUE_JOB_TEST_DB", "")
+TEMPLATE = os.environ.get("QUEUE_JOB_TEST_TEMPLATE", "")
+
+#: seconds; generous, since nothing waits for it when all is well
+PATIENCE = 90
+
+
+def wait_until(condition, what: str, seconds: float = PATIENCE, interval=0.05):
+    """Return the first true result of ``condition()``.
+
+    :raises AssertionError: naming ``what`` did not come true
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(interval)
+    raise AssertionError(f"after {seconds} s still not: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Database:
+    """A copy of the database with the add-ons, removed at the end."""
+
+    def __init__(self, name: str):
+        self.name = f"{TEST_DB}_{name}"
+
+    def __enter__(self) -> Database:
+        self.drop()
+        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, TEMPLATE)
+        store = STATE / "data" / "filestore"
+        if (store / TEMPLATE).is_dir():
+            shutil.copytree(store / TEMPLATE, store / self.name, copy_function=os.link)
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        _maintenance('DROP DATABASE IF EXISTS "{}" WITH (FORCE)', self.name)
+        shutil.rmtree(STATE / "data" / "filestore" / self.name, ignore_errors=True)
+
+    def query(self, query: str, params=()) -> list[tuple]:
+        """Execute a statement in a transaction of its own; return its rows."""
+        with connection(self.name) as cnx, cnx.cursor() as cr:
+            cr.execute(query, params)
+            return cr.fetchall() if cr.description else []
+
+    def value(self, query: str, params=()):
+        """The first value of the first row."""
+        return self.query(query, params)[0][0]
+
+    def states(self, where: str = "true") -> dict[str, int]:
+        """How many jobs are in each state."""
+        rows = self.query(
+            f"SELECT state, count(*) FROM queue_job WHERE {where} GROUP BY state"
+        )
+        return dict(rows)
+
+    def shell(self, code: str) -> str:
+        """Run code in another process, with ``env`` as in Odoo's shell, and commit.
+
+        :return: what it printed
+        :raises AssertionError: it failed
+        """
+        done = subprocess.run(
+            [PYTHON, ODOO_BIN, "shell", "-c", CONF, "-d", self.name, "--no-http",
+             "--log-level=warn"],
+            input=f"{code}\nenv.cr.commit()\nprint('shell', 'ended')\n",
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert "shell ended" in done.stdout, done.stdout + done.stderr
+        return done.stdout
+
+
+@contextmanager
+def connection(dbname: str):
+    """An autocommitting connection to a database."""
+    cnx = psycopg2.connect(dbname=dbname)
+    cnx.autocommit = True
+    try:
+        yield cnx
+    finally:
+        cnx.close()
+
+
+def _maintenance(statement: str, *names: str) -> None:
+    with connection("postgres") as cnx, cnx.cursor() as cr:
+        cr.execute(statement.format(*names))
+
+
+class Server:
+    """An Odoo server as a process of its own.
+
+    :param databases: the databases it serves
+    :param workers: prefork workers; 0: threaded
+    :param options: further command line options
+    :param config: further lines of the configuration file, ``{section: [lines]}``
+    """
+
+    def __init__(self, *databases, workers=0, options=(), config=None, environ=None):
+        self.databases = databases
+        self.workers = workers
+        self.port, self.gevent_port = free_port(), free_port()
+        self.options = list(options)
+        self.environ = {**os.environ, **(environ or {})}
+        self.name = f"server-{self.port}"
+        self.conf = STATE / f"{self.name}.conf"
+        self.log_path = STATE / f"{self.name}.log"
+        self.process: subprocess.Popen | None = None
+        self._write_conf(config or {})
+
+    def _write_conf(self, config: dict) -> None:
+        names = ",".join(each.name for each in self.databases)
+        lines = [
+            line
+            for line in Path(CONF).read_text(encoding="utf-8").splitlines()
+            if not line.startswith(("db_name", "dbfilter"))
+        ]
+        options = [
+            f"db_name = {names}",
+            "dbfilter =",
+            f"http_port = {self.port}",
+            f"gevent_port = {self.gevent_port}",
+            "http_interface = 127.0.0.1",
+            f"workers = {self.workers}",
+            "max_cron_threads = 1",
+            *config.pop("options", []),
+        ]
+        for section, more in config.items():
+            options += [f"[{section}]", *more]
+        self.conf.write_text("\n".join(lines + options) + "\n", encoding="utf-8")
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, exc_type, *exc_info) -> None:
+        self.stop()
+        if exc_type is None:
+            self.conf.unlink(missing_ok=True)
+            self.log_path.unlink(missing_ok=True)
+
+    def start(self, wait: bool = True) -> None:
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [PYTHON, ODOO_BIN, "server", "-c", str(self.conf), *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environ,
+                start_new_session=True,
+            )
+        if wait:
+            wait_until(self._answers, f"the server answers\n{self.log()[-3000:]}")
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended:\n{self.log()[-5000:]}")
+        try:
+            return self.get("/web/health").status == 200
+        except OSError:
+            return False
+
+    def get(self, path: str, headers=None):
+        """The response to a request; HTTP errors are responses as well."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, headers=headers or {})
+        try:
+            return urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            return error
+
+    def stop(self, seconds: float = 30) -> None:
+        """End it as a service manager does: politely, then by force."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+
+    def kill(self) -> None:
+        """End all its processes at once."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+        self.process = None
+
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
