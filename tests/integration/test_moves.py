@@ -1,0 +1,107 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Every verb on every state, by SQL and as others see it."""
+
+from unittest.mock import patch
+
+from odoo.tests.common import TransactionCase
+
+from odoo.addons.queue_job import listeners, moves, storage
+from odoo.addons.queue_job.core import states
+from odoo.addons.queue_job.listeners import Listeners
+
+
+class TestMoves(TransactionCase):
+    def setUp(self):
+        super().setUp()
+        self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
+        self.partner = self.env["res.partner"].create({"name": "Somebody"})
+
+    def job_in(self, state):
+        record = self.partner.with_delay().write({"ref": state}).db_record()
+        self.env.cr.execute(
+            "UPDATE queue_job SET state = %s WHERE id = %s", (state, record.id)
+        )
+        record.invalidate_recordset()
+        return record
+
+    def check_all(self):
+        for verb in states.VERBS.values():
+            for state, _label in states.STATES:
+                with self.subTest(verb=verb.name, state=state):
+                    job = self.job_in(state)
+                    values = {"state": verb.target}
+                    moved = moves.move(self.env, verb.name, job.ids, values)
+                    if state in verb.sources:
+                        self.assertEqual(moved, job.ids)
+                        self.assertEqual(job.state, verb.target)
+                    else:
+                        self.assertEqual(moved, [])
+                        self.assertEqual(job.state, state)
+
+    def test_a_verb_moves_jobs_from_its_sources_only(self):
+        self.check_all()
+
+    def test_a_verb_that_others_see_moves_jobs_from_its_sources_only(self):
+        with patch.object(listeners, "of", return_value=Listeners(True, True)):
+            self.check_all()
+
+    def test_a_requeued_job_starts_anew(self):
+        job = self.job_in(states.FAILED)
+        self.env.cr.execute(
+            "UPDATE queue_job SET retry = 5, exc_name = 'E', deaths = 2, result = 'r'"
+            " WHERE id = %s",
+            (job.id,),
+        )
+        job.invalidate_recordset()
+        self.assertEqual(moves.requeue(self.env, job.ids), job.ids)
+        self.assertEqual(job.state, states.PENDING)
+        self.assertEqual((job.retry, job.deaths), (0, 0))
+        self.assertFalse(job.exc_name or job.result)
+
+    def test_a_requeued_job_whose_dependencies_are_not_done_waits_for_them(self):
+        first = self.partner.delayable().write({"ref": "1"})
+        second = self.partner.delayable().write({"ref": "2"})
+        first.on_done(second).delay()
+        waiting = second._generated_job.db_record()
+        moves.cancel(self.env, waiting.ids, "no")
+        self.assertEqual(waiting.state, states.CANCELLED)
+        moves.requeue(self.env, waiting.ids)
+        self.assertEqual(waiting.state, states.WAIT_DEPENDENCIES)
+
+    def test_cancelling_a_job_cancels_all_that_waits_for_it(self):
+        nodes = [self.partner.delayable().write({"ref": str(i)}) for i in range(4)]
+        nodes[0].on_done(nodes[1].on_done(nodes[2]), nodes[3])
+        nodes[0].delay()
+        jobs = self.env["queue.job"].concat(
+            *(node._generated_job.db_record() for node in nodes)
+        )
+        moves.cancel(self.env, jobs[0].ids, "no")
+        self.assertEqual(set(jobs.mapped("state")), {states.CANCELLED})
+
+    def test_setting_a_job_done_releases_what_waits_for_it_alone(self):
+        nodes = [self.partner.delayable().write({"ref": str(i)}) for i in range(4)]
+        nodes[0].on_done(nodes[2])
+        nodes[1].on_done(nodes[2], nodes[3])
+        nodes[0].delay()
+        nodes[1].delay()
+        jobs = [node._generated_job.db_record() for node in nodes]
+        moves.set_done(self.env, jobs[1].ids, "by hand")
+        self.assertEqual(jobs[3].state, states.PENDING)
+
+    def test_a_release_that_is_repeated_releases_nothing_twice(self):
+        first = self.partner.delayable().write({"ref": "1"})
+        second = self.partner.delayable().write({"ref": "2"})
+        first.on_done(second).delay()
+        parent = first._generated_job.db_record()
+        child = second._generated_job.db_record()
+        moves.set_done(self.env, parent.ids, "by hand")
+        moves.cancel(self.env, child.ids, "no")
+        moves.release(self.env, parent.ids)
+        self.assertEqual(child.state, states.CANCELLED)
+
+    def test_a_running_job_is_asked_to_stop(self):
+        job = self.job_in(states.STARTED)
+        job.button_cancelled()
+        self.assertEqual(job.state, states.STARTED)
+        requests = storage.transition.stops(self.env.cr, job.ids)
+        self.assertIn(self.env.user.name, requests[job.id])

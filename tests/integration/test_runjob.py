@@ -1,0 +1,145 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""``/queue_job/runjob``: who may have a job executed, and what becomes of it."""
+
+from odoo.tests.common import HttpCase, get_db_name, new_test_user, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.queue_job import storage
+from odoo.addons.queue_job.core import proof as proofs
+
+
+@tagged("-at_install", "post_install")
+class TestRunJob(HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
+        self.partner = self.env["res.partner"].create({"name": "Somebody"})
+        self.secret = self.env["ir.config_parameter"].get_param("database.secret")
+
+    def enqueued(self, call=None, **options):
+        delayed = self.partner.with_delay(**options)
+        job = call(delayed) if call else delayed.write({"ref": "done"})
+        record = job.db_record()
+        ((_id, uuid, attempt, _channel),) = storage.schedule.mark_enqueued(
+            self.env.cr, record.ids, 1
+        )
+        record.invalidate_recordset()
+        return record, uuid, attempt
+
+    def request(self, uuid, attempt, proof=None, database=None):
+        if proof is None:
+            proof = proofs.sign(
+                self.secret, database or get_db_name(), uuid, int(attempt)
+            )
+        response = self.url_open(
+            f"/queue_job/runjob?job_uuid={uuid}&attempt={attempt}&proof={proof}",
+            headers={"X-Odoo-Database": get_db_name()},
+        )
+        self.env.invalidate_all()
+        return response
+
+    def test_a_request_with_a_proof_executes_the_job(self):
+        job, uuid, attempt = self.enqueued()
+        response = self.request(uuid, attempt)
+        self.assertEqual(response.status_code, 200)
+        self.assertEqual(job.state, "done")
+        self.assertEqual(self.partner.ref, "done")
+
+    def test_a_request_without_a_proof_does_nothing_and_tells_nothing(self):
+        job, uuid, attempt = self.enqueued()
+        answers = [
+            self.request(uuid, attempt, proof="x"),
+            self.request(uuid, attempt, proof="0" * 64),
+            self.request("0" * 36, attempt, proof="0" * 64),
+            self.request(uuid, "", proof="0" * 64),
+            self.request(uuid, "9" * 30, proof="0" * 64),
+            self.request(uuid, "%F0%9F%92%A9", proof="%00"),
+        ]
+        self.assertEqual({answer.status_code for answer in answers}, {403})
+        self.assertEqual(len({answer.text for answer in answers}), 1)
+        self.assertEqual(job.state, "enqueued")
+
+    def test_the_proof_of_another_database_is_refused(self):
+        job, uuid, attempt = self.enqueued()
+        response = self.request(uuid, attempt, database="another")
+        self.assertEqual(response.status_code, 403)
+        self.assertEqual(job.state, "enqueued")
+
+    def test_the_proof_of_another_attempt_is_refused(self):
+        job, uuid, attempt = self.enqueued()
+        proof = proofs.sign(self.secret, get_db_name(), uuid, attempt + 1)
+        self.assertEqual(self.request(uuid, attempt, proof).status_code, 403)
+        self.assertEqual(job.state, "enqueued")
+
+    def test_a_request_that_is_sent_twice_executes_the_job_once(self):
+        job, uuid, attempt = self.enqueued()
+        self.request(uuid, attempt)
+        self.partner.ref = "changed later"
+        self.env.flush_all()
+        response = self.request(uuid, attempt)
+        self.assertEqual(response.status_code, 200)
+        self.assertEqual(self.partner.ref, "changed later")
+        self.assertEqual(job.retry, 1)
+
+    def test_a_job_that_was_cancelled_meanwhile_is_not_executed(self):
+        job, uuid, attempt = self.enqueued()
+        job.button_cancelled()
+        self.request(uuid, attempt)
+        self.assertEqual(job.state, "cancelled")
+        self.assertFalse(self.partner.ref)
+
+    @mute_logger("odoo.addons.queue_job.executor.recording")
+    def test_a_failed_job_keeps_its_error_its_try_and_its_message(self):
+        creator = new_test_user(self.env, "creator")
+        self.partner = self.partner.with_user(creator)
+        job, uuid, attempt = self.enqueued(lambda delayed: delayed.write({"no": 1}))
+        self.request(uuid, attempt)
+        self.assertEqual(job.state, "failed")
+        self.assertEqual(job.exc_name, "KeyError")
+        self.assertIn("Traceback", job.exc_info)
+        self.assertEqual(job.try_ids.mapped("outcome"), ["failed"])
+        subtype = self.env.ref("queue_job.mt_job_failed")
+        self.assertIn(subtype, job.message_ids.subtype_id)
+        self.assertIn(creator.partner_id, job.message_partner_ids)
+
+    @mute_logger("odoo.addons.queue_job.executor.recording")
+    def test_a_job_whose_method_is_gone_fails_and_can_be_handled(self):
+        job, uuid, attempt = self.enqueued()
+        self.env.cr.execute(
+            "UPDATE queue_job SET method_name = 'gone' WHERE id = %s", (job.id,)
+        )
+        self.request(uuid, attempt)
+        self.assertEqual(job.state, "failed")
+        self.assertIn("no method gone", job.exc_message)
+        job.requeue()
+        self.assertEqual(job.state, "pending")
+        job.button_cancelled()
+        self.assertEqual(job.state, "cancelled")
+
+    @mute_logger("odoo.addons.queue_job.executor.recording")
+    def test_a_job_whose_model_is_gone_fails(self):
+        job, uuid, attempt = self.enqueued()
+        self.env.cr.execute(
+            "UPDATE queue_job SET model_name = 'no.model', records = jsonb_set("
+            "records, '{model}', '\"no.model\"') WHERE id = %s",
+            (job.id,),
+        )
+        self.request(uuid, attempt)
+        self.assertEqual(job.state, "failed")
+        self.assertIn("no.model", job.exc_message)
+        job.button_done()
+        self.assertEqual(job.state, "done")
+
+    def test_dependants_are_released(self):
+        first = self.partner.delayable().write({"ref": "1"})
+        second = self.partner.delayable().write({"ref": "2"})
+        first.on_done(second).delay()
+        parent = first._generated_job.db_record()
+        child = second._generated_job.db_record()
+        self.assertEqual(child.state, "wait_dependencies")
+        ((_id, uuid, attempt, _channel),) = storage.schedule.mark_enqueued(
+            self.env.cr, parent.ids, 1
+        )
+        self.request(uuid, attempt)
+        self.assertEqual(parent.state, "done")
+        self.assertEqual(child.state, "pending")
