@@ -175,6 +175,7 @@ class QueueJobChannel(models.Model):
             channels = self.concat(*map(self._rebind_or_create, vals_list))
         else:
             channels = super().create(vals_list)
+        storage.forget_aliases(self.env.cr, channels.mapped("complete_name"))
         self._changed()
         return channels
 

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..core import states
 from .insertion import notify as wake  # noqa: F401  the runners read the channels anew
 
-# A started job is left alone: its row belongs to its executor until it ends. The
-# scheduler serves a channel that is not there any more from the nearest one above.
+# A started job is left alone: its row belongs to its executor until it ends. When it
+# goes back to the queue, the old name leads it to where the others went.
 _MOVABLE = (states.WAIT_DEPENDENCIES, states.PENDING, states.ENQUEUED, states.FAILED)
 
 # One statement, so that a name may go to another channel at the same time.
@@ -19,7 +19,25 @@ UPDATE queue_job AS job SET channel = renamed.new
   FROM unnest(%(old)s::varchar[], %(new)s::varchar[]) AS renamed (old, new)
  WHERE job.channel = renamed.old AND job.state = ANY(%(states)s)
 """
-_FORGET_THROTTLE = "DELETE FROM queue_job_throttle WHERE channel = ANY(%s)"
+_FORGET_THROTTLE = "DELETE FROM queue_job_throttle WHERE channel = ANY(%(old)s)"
+_FOLLOW_ALIASES = """
+UPDATE queue_job_channel_alias AS alias SET heir = renamed.new
+  FROM unnest(%(old)s::varchar[], %(new)s::varchar[]) AS renamed (old, new)
+ WHERE alias.heir = renamed.old
+"""
+_KEEP_ALIASES = """
+INSERT INTO queue_job_channel_alias (name, heir)
+SELECT * FROM unnest(%(old)s::varchar[], %(new)s::varchar[])
+    ON CONFLICT (name) DO UPDATE SET heir = excluded.heir
+"""
+_FORGET_ALIASES = "DELETE FROM queue_job_channel_alias WHERE name = ANY(%s)"
+_ALIASES = "SELECT name, heir FROM queue_job_channel_alias"
+# The few jobs that ran when their channel got another name.
+_REHOME = """
+UPDATE queue_job AS job SET channel = alias.heir
+  FROM queue_job_channel_alias AS alias
+ WHERE job.channel = alias.name AND job.state = 'pending' AND job.ready
+"""
 
 # Each part reads a partial index that holds nothing but the rows it counts.
 _COUNT = """
@@ -50,14 +68,35 @@ class Counts(NamedTuple):
 def rename(cr, new_names: Mapping[str, str]) -> None:
     """Have the jobs that are neither started nor over follow their channels.
 
-    :param new_names: complete name of a channel before, and after
+    :param new_names: complete name of a channel before, and after; of one that goes
+        away, the name of its heir
     """
     moves = {old: new for old, new in new_names.items() if old != new}
     if not moves:
         return
-    old, new = list(moves), list(moves.values())
-    cr.execute(_RENAME, {"old": old, "new": new, "states": list(_MOVABLE)})
-    cr.execute(_FORGET_THROTTLE, (old,))
+    names = {"old": list(moves), "new": list(moves.values())}
+    cr.execute(_RENAME, {**names, "states": list(_MOVABLE)})
+    cr.execute(_FORGET_THROTTLE, names)
+    cr.execute(_FOLLOW_ALIASES, names)
+    cr.execute(_KEEP_ALIASES, names)
+    forget_aliases(cr, names["new"])
+
+
+def forget_aliases(cr, names: Iterable[str]) -> None:
+    """There are channels of these names (again): nothing leads away from them."""
+    cr.execute(_FORGET_ALIASES, (list(names),))
+
+
+def aliases(cr) -> dict[str, str]:
+    """``{complete name that a channel had: complete name of the channel or heir}``."""
+    cr.execute(_ALIASES)
+    return dict(cr.fetchall())
+
+
+def rehome(cr) -> int:
+    """Lead the jobs that wait in a channel's former name to it; return how many."""
+    cr.execute(_REHOME)
+    return cr.rowcount
 
 
 def counts(cr) -> dict[str, Counts]:

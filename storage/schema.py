@@ -18,6 +18,11 @@ CREATE TABLE IF NOT EXISTS queue_job_throttle (
     channel varchar PRIMARY KEY,
     last_start timestamp NOT NULL DEFAULT '-infinity'
 );
+-- where the jobs of a channel went that was renamed or deleted
+CREATE TABLE IF NOT EXISTS queue_job_channel_alias (
+    name varchar PRIMARY KEY,
+    heir varchar NOT NULL
+);
 -- a barrier opens when all the jobs before it are done
 CREATE TABLE IF NOT EXISTS queue_job_barrier (
     id serial PRIMARY KEY,
@@ -69,7 +74,7 @@ ALTER TABLE queue_job
 _DROP = """
 DROP TABLE IF EXISTS
     queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
-    queue_job_progress
+    queue_job_progress, queue_job_channel_alias
 """
 
 

@@ -8,6 +8,7 @@ from odoo.tests import TransactionCase
 
 from odoo.addons.queue_job.core import channel_config
 from odoo.addons.queue_job.jobrunner import config as runner_config
+from odoo.addons.queue_job.storage import channel as storage
 
 
 class ChannelCase(TransactionCase):
@@ -204,6 +205,33 @@ class TestJobsFollow(ChannelCase):
         ]
         self.sale.name = "t_shop"
         self.assertEqual({job.channel for job in staying}, {"root.t_sale"})
+
+    def test_a_job_that_ran_meanwhile_finds_its_channel_again(self):
+        job = self.make_job("root.t_sale.export", "started")
+        self.sale.name = "t_shop"
+        self.export.name = "t_send"
+        self.env.cr.execute(
+            "UPDATE queue_job SET state = 'pending' WHERE id = %s", (job.id,)
+        )
+        self.assertEqual(storage.rehome(self.env.cr), 1)
+        job.invalidate_recordset()
+        self.assertEqual(job.channel, "root.t_shop.t_send")
+        self.assertEqual(storage.rehome(self.env.cr), 0)
+
+    def test_former_names_lead_to_the_heir_of_a_deleted_channel(self):
+        self.export.name = "t_send"
+        self.export.unlink()
+        aliases = storage.aliases(self.env.cr)
+        self.assertEqual(aliases["root.t_sale.export"], "root.t_sale")
+        self.assertEqual(aliases["root.t_sale.t_send"], "root.t_sale")
+
+    def test_a_name_in_use_leads_nowhere_else(self):
+        self.export.name = "t_send"
+        self.export.name = "export"
+        self.assertNotIn("root.t_sale.export", storage.aliases(self.env.cr))
+        self.export.name = "t_send"
+        self.channels.create({"name": "export", "parent_id": self.sale.id})
+        self.assertNotIn("root.t_sale.export", storage.aliases(self.env.cr))
 
     def test_a_job_of_the_same_transaction_follows_too(self):
         job = self.env["queue.job"].with_delay(channel="root.t_sale")._test_job()
