@@ -19,7 +19,7 @@ class TestRunJob(HttpCase):
     def enqueued(self, call=None, **options):
         delayed = self.partner.with_delay(**options)
         job = call(delayed) if call else delayed.write({"ref": "done"})
-        record = job.db_record()
+        record = self.env["queue.job"].browse(job.db_record().id)
         ((_id, uuid, attempt, _channel),) = storage.schedule.mark_enqueued(
             self.env.cr, record.ids, 1
         )
