@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""One port for Odoo's prefork server, as a web server in front of it gives in production.
+"""One port for Odoo's prefork server, as a web server before it gives in production.
 
 Odoo answers web sockets on a second port when it has workers.  A browser knows only
 the first one, so nothing would be live.  Usage: proxy.py PORT HTTP_PORT GEVENT_PORT;
@@ -17,6 +17,12 @@ import sys
 HOST = "127.0.0.1"
 HEAD_LIMIT = 64 * 1024
 START_SECONDS = 120
+NO_REQUEST = (
+    OSError,
+    IndexError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+)
 CONNECTION_HEADER = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
 
 
@@ -62,7 +68,7 @@ class Proxy:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             (up_reader, up_writer), head = await self.upstream(head)
-        except (OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except NO_REQUEST:
             writer.close()
             return
         up_writer.write(head)
@@ -77,8 +83,8 @@ class Proxy:
         answer = await reader.read()
         writer.close()
         if b" 200 " in answer.partition(b"\r\n")[0]:
-            line = f">> Odoo is ready: http://{HOST}:{self.port} (login admin, password admin)"
-            print(line, file=sys.stderr, flush=True)
+            address = f"http://{HOST}:{self.port}"
+            print(f">> Odoo is ready: {address} (admin / admin)", file=sys.stderr)
 
     async def run(self):
         parent = os.getppid()

@@ -65,7 +65,7 @@ db_prefix() {
 make_with_odoo() {
     odoo server -c "$STATE/make.conf" --no-http --stop-after-init --workers=0 \
         --max-cron-threads=0 --log-level=warn "$@" \
-        2> >(grep -v "^Running as user 'root'" >&2)
+        2> >(sed "/^Running as user 'root'/d" >&2)
 }
 
 # install DATABASE MODULES [options]: with the modules' dependencies; checked, since

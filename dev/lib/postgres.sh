@@ -59,7 +59,8 @@ place_cluster() {
     export PGHOST=/tmp/.$ADDON-$(id -u)-$key PGPORT=5432 PGUSER=odoo
     unset PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
     PG_AS=()
-    mkdir -p -m 0755 "$dir" "$PGHOST"
+    mkdir -p "$dir" "$PGHOST"
+    chmod 0755 "$PGHOST" 2>/dev/null || true
     if [ "$(id -u)" = 0 ]; then
         local user group
         user=$(id -un postgres 2>/dev/null || echo nobody)
@@ -70,7 +71,7 @@ place_cluster() {
         mkdir -p "$dir"
         chown "$user:$group" "$dir" "$PGHOST"
     fi
-    [ -O "$PGHOST" ] || [ "$(id -u)" = 0 ] \
+    [ -w "$PGHOST" ] \
         || die "$PGHOST belongs to somebody else: set QUEUE_JOB_DEV_STATE to another folder"
     PG_DATA=$dir/data-$major
     PG_LOG=$dir/log

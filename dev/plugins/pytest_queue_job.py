@@ -52,7 +52,9 @@ def folder_of(name: str) -> Path | None:
 
 def pytest_addoption(parser):
     group = parser.getgroup("queue_job")
-    group.addoption("--no-skips", action="store_true", help="fail when a test is skipped")
+    group.addoption(
+        "--no-skips", action="store_true", help="fail when a test is skipped"
+    )
     group.addoption(
         "--every-file-collects",
         action="store_true",
