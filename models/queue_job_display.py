@@ -58,7 +58,8 @@ class QueueJob(models.Model):
 
     def _positions(self, names):
         """Which positional arguments of the call have one of the names."""
-        method = getattr(self.env.registry.get(self.model_name), self.method_name or "", None)
+        model = self.env.registry.get(self.model_name)
+        method = getattr(model, self.method_name or "", None)
         if not callable(method):
             return ()
         parameters = list(inspect.signature(method).parameters)[1:]

@@ -146,9 +146,7 @@ class QueueJobFunction(models.Model):
             )
         model = self.env["ir.model"]._get(parts[0])
         if not model:
-            raise UserError(
-                _("The model of the job function %s does not exist.", name)
-            )
+            raise UserError(_("The model of the job function %s does not exist.", name))
         return {"model_id": model.id, "method": parts[1]}
 
     @api.depends("model_id.model", "method")
@@ -222,9 +220,7 @@ class QueueJobFunction(models.Model):
     @api.constrains("related_action")
     def _check_related_action(self):
         for function in self:
-            function._explain(
-                "Related action", _check_action, function.related_action
-            )
+            function._explain("Related action", _check_action, function.related_action)
 
     def _explain(self, what, check, value):
         try:

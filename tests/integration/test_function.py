@@ -31,7 +31,9 @@ class TestName(FunctionCase):
         model = self.env["ir.model"]._get("res.partner")
         function = self.functions.create({"model_id": model.id, "method": "t_method"})
         self.assertEqual(function.name, NAME)
-        self.assertEqual(self.functions.job_function_name("res.partner", "t_method"), NAME)
+        self.assertEqual(
+            self.functions.job_function_name("res.partner", "t_method"), NAME
+        )
 
     def test_a_record_may_give_the_name_instead(self):
         function = self.make()
@@ -56,7 +58,9 @@ class TestName(FunctionCase):
 
     def test_a_method_that_the_model_lacks_is_pointed_out(self):
         self.assertTrue(self.make().method_missing)
-        self.assertFalse(self.functions.create({"name": "<res.partner>.write"}).method_missing)
+        self.assertFalse(
+            self.functions.create({"name": "<res.partner>.write"}).method_missing
+        )
 
 
 class TestTexts(FunctionCase):
@@ -110,9 +114,7 @@ class TestTexts(FunctionCase):
         )
         config = self.config()
         self.assertTrue(config.related_action_enable)
-        self.assertEqual(
-            config.related_action_func_name, "related_action_open_record"
-        )
+        self.assertEqual(config.related_action_func_name, "related_action_open_record")
         self.assertEqual(config.related_action_kwargs, {"limit": 3})
         function.edit_related_action = "{'enable': False}"
         self.assertFalse(self.config().related_action_enable)
@@ -130,7 +132,9 @@ class TestTexts(FunctionCase):
     def test_a_retry_policy_is_read_and_checked(self):
         self.make(retry_policy='{"exceptions": ["ConnectionError"], "max_tries": 3}')
         policy = self.config().retry_policy
-        self.assertEqual((policy.exceptions, policy.max_tries), (("ConnectionError",), 3))
+        self.assertEqual(
+            (policy.exceptions, policy.max_tries), (("ConnectionError",), 3)
+        )
         with self.assertRaisesRegex(ValidationError, "Retry policy"):
             self.make(retry_policy='{"exceptions": 5}')
 

@@ -3,10 +3,12 @@ from ast import literal_eval
 
 from lxml import etree
 
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, TransactionCase, new_test_user
 from odoo.tools.safe_eval import safe_eval
 
 from odoo.addons.queue_job.exception import RetryableJobError
+from odoo.addons.queue_job.job import Job
 
 #: what other add-ons refer to, and the places where their views take hold
 ANCHORS = {
@@ -98,9 +100,7 @@ class TestShown(TransactionCase):
         return record.web_read({name: {} for name in fields})[0]
 
     def test_a_viewer_can_open_every_record(self):
-        viewer = new_test_user(
-            self.env, "t_viewer", "queue_job.group_queue_job_viewer"
-        )
+        viewer = new_test_user(self.env, "t_viewer", "queue_job.group_queue_job_viewer")
         job = self.env["queue.job"].with_delay()._test_job(1, job_duration=2)
         record = job.db_record()
         attempt = self.env["queue.job.try"].create({"job_id": record.id, "attempt": 1})
@@ -171,7 +171,8 @@ class TestReadableCall(TransactionCase):
         parameters.set_param("queue_job.masked_arguments", "name, deep")
         _partner, job = self.display("x", "hunter2", deep={"secret": "s3"})
         self.assertEqual(
-            set(job.arguments_display.splitlines()), {"'***'", "'hunter2'", "deep = '***'"}
+            set(job.arguments_display.splitlines()),
+            {"'***'", "'hunter2'", "deep = '***'"},
         )
 
     def test_arguments_that_cannot_be_read_back_are_shown_as_stored(self):
@@ -257,12 +258,12 @@ class TestSampleJobs(TransactionCase):
         return made
 
     def perform(self, record):
-        from odoo.addons.queue_job.job import Job
-
         return Job.load(self.env, record.uuid).perform()
 
     def test_one_button_makes_sample_jobs_of_every_kind(self):
-        jobs = self.create(succeed_count=3, retry_count=2, fail_count=1, with_graph=True)
+        jobs = self.create(
+            succeed_count=3, retry_count=2, fail_count=1, with_graph=True
+        )
         self.assertEqual(len(jobs), 10)
         self.assertEqual(set(jobs.mapped("channel")), {"root.demo"})
         graph = jobs.filtered("graph_uuid")
@@ -276,7 +277,9 @@ class TestSampleJobs(TransactionCase):
 
     def test_a_sample_job_takes_a_while(self):
         graph = self.create(with_graph=True)
-        self.assertIn("0", self.perform(graph.filtered(lambda job: job.state == "pending")))
+        self.assertIn(
+            "0", self.perform(graph.filtered(lambda job: job.state == "pending"))
+        )
 
     def test_a_sample_job_succeeds_at_its_third_try(self):
         job = self.create(retry_count=1)
@@ -295,7 +298,7 @@ class TestSampleJobs(TransactionCase):
 
     def test_a_sample_job_fails_until_somebody_requeues_it(self):
         job = self.create(fail_count=1)
-        with self.assertRaisesRegex(Exception, "on purpose"):
+        with self.assertRaisesRegex(UserError, "on purpose"):
             self.perform(job)
         self.env["queue.job.try"].create({"job_id": job.id, "outcome": "failed"})
         job.invalidate_recordset()
@@ -303,5 +306,5 @@ class TestSampleJobs(TransactionCase):
 
     def test_numbers_that_would_flood_the_queue_are_refused(self):
         for values in ({"succeed_count": 1001}, {"fail_count": -1}, {"seconds": 61}):
-            with self.subTest(values=values), self.assertRaises(Exception):
+            with self.subTest(values=values), self.assertRaises(ValidationError):
                 self.create(**values)
