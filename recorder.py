@@ -120,6 +120,8 @@ def create(env, jobs: list) -> None:
         _create_by_orm(env, by_orm)
     if parents_of:
         _write_barriers(env.cr, parents_of)
+    for eta in {job.eta for job in jobs}:
+        env["queue.job"]._wake_cron(eta)
 
 
 def _insert(env, jobs: list) -> None:

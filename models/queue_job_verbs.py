@@ -100,11 +100,6 @@ class QueueJob(models.Model):
         if commit_within_job:
             self.env.cr.commit()  # pylint: disable=invalid-commit
 
-    @api.model
-    def _cron_run(self):
-        """Execute jobs in a scheduled action's worker, when no runner does (D10)."""
-        return self.env["queue.job"].browse()
-
     # ------------------------------------------------------------- running jobs
 
     def _register_hook(self):
