@@ -88,14 +88,26 @@ SELECT edge.parent_id, job.id FROM queue_job_edge edge
  WHERE edge.parent_id = ANY(%(ids)s) OR job.id = ANY(%(ids)s)
 """
 _PARENTS = "SELECT parent_id FROM queue_job_edge WHERE barrier_id = %s"
-# Edges that nobody met although their job is done (it was attached while that job
-# ended), and edges of jobs that are gone.
+# Edges that nobody met although their job is over (it was attached while that job
+# ended, or somebody else's SQL was at work), and edges of jobs that are gone: looked at
+# in turns, a bounded number each, so that graphs of any size wait for their turn.
 _UNMET = """
-SELECT edge.parent_id, job.state FROM queue_job_edge edge
-  LEFT JOIN queue_job job ON job.id = edge.parent_id
- WHERE NOT edge.met AND edge.parent_id > %(after)s
-   AND (job.id IS NULL OR job.state IN ('done', 'cancelled'))
- ORDER BY edge.parent_id LIMIT %(limit)s
+WITH looked AS (
+    SELECT DISTINCT parent_id FROM queue_job_edge
+     WHERE NOT met AND parent_id > %(after)s
+     ORDER BY parent_id LIMIT %(limit)s
+)
+SELECT looked.parent_id, job.state,
+       job.id IS NULL OR job.state IN ('done', 'cancelled')
+  FROM looked LEFT JOIN queue_job job ON job.id = looked.parent_id
+ ORDER BY looked.parent_id
+"""
+_CANCEL = """
+UPDATE queue_job
+   SET state = 'cancelled', date_cancelled = now() AT TIME ZONE 'UTC',
+       result = %(reason)s
+ WHERE id = ANY(%(ids)s) AND state = 'wait_dependencies'
+RETURNING id
 """
 # barriers that nobody waits behind any more, and their edges
 _PRUNE = """
@@ -196,10 +208,28 @@ def parents(cr, barrier_id: int) -> list[int]:
     return [row[0] for row in cr.fetchall()]
 
 
-def unmet(cr, after: int, limit: int) -> list[tuple[int, str | None]]:
-    """Parents that ended or are gone and whose edges nobody met: (id, state)."""
+def repair(cr, after: int = 0, limit: int = 5000) -> int:
+    """Do what a crash between a job's end and the release of its dependants left.
+
+    :param after: where to go on looking, what the last call returned
+    :return: where the next call goes on; 0: at the beginning
+    """
+    _let_go(cr, release_due(cr))
     cr.execute(_UNMET, {"after": after, "limit": limit})
-    return cr.fetchall()
+    looked = cr.fetchall()
+    _let_go(cr, [id_ for id_, state, over in looked if over and state == "done"])
+    never = [id_ for id_, state, over in looked if over and state != "done"]
+    if never:
+        reason = "A job that it depends on was cancelled or deleted."
+        params = {"ids": descendants(cr, never), "reason": reason}
+        cr.execute(_CANCEL, params)
+    return looked[-1][0] if len(looked) == limit else 0
+
+
+def _let_go(cr, done: list[int]) -> None:
+    if done:
+        release(cr, meet(cr, done))
+        released(cr, done)
 
 
 def prune(cr, limit: int) -> int:
