@@ -51,7 +51,7 @@ def perform(job) -> None:
             job.result = str(nothing)
         cr.flush()
     _finish(job)
-    _commit(cr)
+    commit(job._lease, cr)
     job.env.registry.signal_changes()
 
 
@@ -113,9 +113,9 @@ class LostJob(Exception):
     """The row of the running job was taken away: its transaction is rolled back."""
 
 
-def _commit(cr) -> None:
-    # A test's transaction is the test's to end.
-    if type(cr) is Cursor and odoo_module.current_test:
+def commit(lease, cr) -> None:
+    """End the transaction; without a lease, that of a test is the test's to end."""
+    if lease is None and type(cr) is Cursor and odoo_module.current_test:
         cr.flush()
     else:
         cr.commit()

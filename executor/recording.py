@@ -81,7 +81,7 @@ class _recording_env:
     def __exit__(self, exc_type, *exc_info):
         try:
             if exc_type is None:
-                performing._commit(self.cr)
+                performing.commit(self.job._lease, self.cr)
             else:
                 self.cr.rollback()
         finally:
