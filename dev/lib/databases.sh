@@ -94,8 +94,11 @@ addon_files() {
 }
 
 odoo_files() {
-    local place=${ODOO_DIST:-$(dirname "$("$PY" -c 'import odoo.release as r; print(r.__file__)')")}
-    find "$place" -type f \( -name '*.py' -o -name '*.xml' -o -name '*.csv' \) \
+    local places=("$ODOO_DIST/odoo")
+    [ -n "$ODOO_DIST" ] || places=("$("$PY" -c 'import odoo.release as r; print(r.__file__[:-11])')")
+    # Odoo's source keeps most of its modules beside the package.
+    [ ! -d "$ODOO_DIST/addons" ] || places+=("$ODOO_DIST/addons")
+    find -H "${places[@]}" -type f \( -name '*.py' -o -name '*.xml' -o -name '*.csv' \) \
         -printf '%P %s %T@\n' | sort
 }
 

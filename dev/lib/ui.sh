@@ -29,7 +29,7 @@ with_lock() {
     local file=$1 what=$2
     shift 2
     exec 7>"$file"
-    flock -n 7 || {
+    flock -w 1 7 || {
         say "waiting for another command that $what"
         flock 7
     }
