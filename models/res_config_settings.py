@@ -4,6 +4,7 @@ from __future__ import annotations
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..jobrunner import config as runner_config
 from .queue_job_display import MASKED_ARGUMENTS
 
 _MAX_DEATHS = "queue_job.max_deaths"
@@ -21,9 +22,10 @@ class ResConfigSettings(models.TransientModel):
         default="declared",
         config_parameter="queue_job.delay_policy",
     )
-    queue_job_server_delay_policy = fields.Char(
-        compute="_compute_queue_job_server_delay_policy"
-    )
+    # What the server's configuration says, and wins with.
+    queue_job_server_delay_policy = fields.Char(compute="_compute_queue_job_server")
+    queue_job_server_max_deaths = fields.Char(compute="_compute_queue_job_server")
+    queue_job_is_served = fields.Boolean(compute="_compute_queue_job_server")
     queue_job_max_deaths = fields.Integer("Deaths at Most", default=5)
     queue_job_masked_arguments = fields.Char(
         "Masked Arguments",
@@ -31,9 +33,12 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="queue_job.masked_arguments",
     )
 
-    def _compute_queue_job_server_delay_policy(self):
-        functions = self.env["queue.job.function"]
-        self.queue_job_server_delay_policy = functions._server_delay_policy()
+    def _compute_queue_job_server(self):
+        config = runner_config.get()
+        deaths = config.max_deaths
+        self.queue_job_is_served = self.env["queue.job"]._is_served()
+        self.queue_job_server_delay_policy = config.delay_policy or False
+        self.queue_job_server_max_deaths = False if deaths is None else str(deaths)
 
     @api.constrains("queue_job_max_deaths")
     def _check_queue_job_max_deaths(self):
