@@ -55,6 +55,7 @@ class TestRights(SecurityCase):
         "queue.job": ("", "r", "rw", "rw"),
         "queue.job.try": ("", "r", "r", "r"),
         "queue.job.lock": ("", "", "", "r"),
+        "queue.job.runner": ("", "r", "r", "r"),
         "queue.job.channel": ("", "r", "r", "rwcu"),
         "queue.job.function": ("", "r", "r", "rwcu"),
         "queue.requeue.job": ("", "", "rwcu", "rwcu"),
