@@ -17,7 +17,7 @@ from ..jobrunner import config as runner_config
 _logger = logging.getLogger(__name__)
 
 
-class RunJobController(http.Controller):
+class RunJobController(executor.JobHooks, http.Controller):
     """Executes jobs; its class methods are hooks for other add-ons.
 
     They are called through the class, so a subclass takes effect.
@@ -44,39 +44,6 @@ class RunJobController(http.Controller):
         if not proofs.verify(secret, http.request.db, job_uuid, number, proof):
             raise Forbidden()
         return number
-
-    # -------------------------------------------------------------------- hooks
-
-    @classmethod
-    def _acquire_job(cls, env, job_uuid):
-        """The started job as a ``Job`` on the cursor of ``env``, or None."""
-        return executor.acquire(env, job_uuid)
-
-    @classmethod
-    def _runjob(cls, env, job):
-        """Execute the job, write what becomes of it, release who waits for it."""
-        try:
-            cls._try_perform_job(env, job)
-        except (Exception, executor.Interrupted) as error:
-            values = cls._get_failure_values(job, executor.traceback_of(error), error)
-            executor.record_failure(job, error, values)
-        else:
-            cls._enqueue_dependent_jobs(env, job)
-
-    @classmethod
-    def _try_perform_job(cls, env, job):
-        """Perform the job and set it done, both in one transaction."""
-        executor.perform(job)
-
-    @classmethod
-    def _enqueue_dependent_jobs(cls, env, job):
-        """Let the jobs into the queue that waited only for this one."""
-        executor.release_dependents(job)
-
-    @classmethod
-    def _get_failure_values(cls, job, traceback_text, error):
-        """What a failed job keeps: ``exc_info``, ``exc_name``, ``exc_message``."""
-        return executor.failure_values(job, traceback_text, error)
 
     # --------------------------------------------------------------- test jobs
 

@@ -9,23 +9,13 @@
     the body in its transaction, its error as a value
 ``recording``
     the outcome written, whoever waited for it released
+``watching``
+    jobs that have to stop
+``hooks``
+    the steps that other add-ons may wrap
 """
 
-from .claiming import Lease, acquire
-from .performing import failure_values, perform, traceback_of
-from .recording import record_failure, release_dependents
-from .serving import run_once, serve
-from .watching import Interrupted
+from .hooks import JobHooks, hooks_of
+from .serving import serve
 
-__all__ = [
-    "Interrupted",
-    "Lease",
-    "acquire",
-    "failure_values",
-    "perform",
-    "record_failure",
-    "release_dependents",
-    "run_once",
-    "serve",
-    "traceback_of",
-]
+__all__ = ["JobHooks", "hooks_of", "serve"]

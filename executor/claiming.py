@@ -77,6 +77,10 @@ class Lease:
 
     def start(self, uuid: str, attempt: int) -> bool:
         """Start the job of the request, if it is still there in this attempt."""
+        if self._real:
+            # What the request read so far gave its transaction a snapshot in which
+            # the job has not been started: the body needs a later one.
+            self.env.cr.rollback()
         if listeners.of(self.env).write:
             self.row = self._start_seen("uuid = %s AND attempt = %s", (uuid, attempt))
         else:

@@ -17,7 +17,6 @@ from odoo.modules import module as odoo_module
 from odoo.tools import config as odoo_config
 
 from .. import executor, storage
-from ..controllers.main import RunJobController
 from ..jobrunner import config as runner_config
 from ..jobrunner import scheduling
 
@@ -71,7 +70,7 @@ class QueueJob(models.Model):
             with self.env.registry.cursor() as cr:
                 executor.serve(
                     self.env(cr=cr, context={}),
-                    RunJobController,
+                    executor.hooks_of(self.env.registry),
                     request.uuid,
                     request.attempt,
                     runner_config.get().lease_seconds,

@@ -15,6 +15,7 @@ TABLE = """
     fail         .  .  .  x  .  .  .   failed
     release      x  .  .  .  .  .  .   pending
     rescue       .  .  x  x  .  .  .   pending failed
+    stop         .  .  .  x  .  .  .   cancelled
     cancel       x  x  x  .  .  .  x   cancelled
     requeue      .  .  x  .  x  x  x   pending wait_dependencies
     set_done     x  x  x  .  .  .  x   done
@@ -78,7 +79,7 @@ class TestVerbs(unittest.TestCase):
 
     def test_nobody_but_its_executor_and_a_rescue_moves_a_started_job(self):
         movers = {verb for verb in states.VERBS if states.can(verb, "started")}
-        self.assertEqual(movers, {"finish", "retry", "fail", "rescue"})
+        self.assertEqual(movers, {"finish", "retry", "fail", "stop", "rescue"})
 
     def test_sources_can_be_changed_by_the_caller_without_harm(self):
         states.sources("cancel").clear()
