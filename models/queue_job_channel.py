@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from __future__ import annotations
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..core.channel_config import normalize_name
@@ -99,11 +99,11 @@ class QueueJobChannel(models.Model):
     @api.constrains("name", "parent_id")
     def _check_place(self):
         if self._has_cycle():
-            raise ValidationError(_("A channel cannot be below itself."))
+            raise ValidationError(self.env._("A channel cannot be below itself."))
         for channel in self:
             if not channel.parent_id and channel.name != ROOT:
                 raise ValidationError(
-                    _("The channel %s needs a parent channel.", channel.name)
+                    self.env._("The channel %s needs a parent channel.", channel.name)
                 )
             channel._check_name()
             # By id: sorting by the complete name would write it, and the
@@ -115,13 +115,13 @@ class QueueJobChannel(models.Model):
             ]
             if self.sudo().search(others, limit=1, order="id"):
                 raise ValidationError(
-                    _("There is a channel %s already.", channel.complete_name)
+                    self.env._("There is a channel %s already.", channel.complete_name)
                 )
 
     def _check_name(self):
         if "." in self.name:
             raise ValidationError(
-                _(
+                self.env._(
                     "%s is not the name of a channel: a dot separates it from its "
                     "parent. Choose the parent and write the last part alone.",
                     self.name,
@@ -138,11 +138,11 @@ class QueueJobChannel(models.Model):
             name = channel.complete_name
             if channel.capacity < 0 or channel.throttle < 0:
                 raise ValidationError(
-                    _("Channel %s: capacity and throttle are 0 or more.", name)
+                    self.env._("Channel %s: capacity and throttle are 0 or more.", name)
                 )
             if channel.is_root and not channel.capacity:
                 raise ValidationError(
-                    _(
+                    self.env._(
                         "The channel %s needs a capacity of at least 1. To stop all "
                         "jobs, pause it.",
                         name,
@@ -150,7 +150,7 @@ class QueueJobChannel(models.Model):
                 )
             if channel.sequential and channel.capacity != 1:
                 raise ValidationError(
-                    _(
+                    self.env._(
                         "Channel %(name)s: a sequential channel has capacity 1, "
                         "not %(capacity)s.",
                         name=name,
@@ -159,7 +159,7 @@ class QueueJobChannel(models.Model):
                 )
             if channel.removal_interval < 0:
                 raise ValidationError(
-                    _("Channel %s: the retention is 0 days or more.", name)
+                    self.env._("Channel %s: the retention is 0 days or more.", name)
                 )
 
     # --------------------------------------------------------------------- CRUD
@@ -170,9 +170,13 @@ class QueueJobChannel(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         vals_list = [self._with_capacity(vals) for vals in vals_list]
-        # Several add-ons may bring the same channel: all of them mean one record.
         if self.env.context.get("install_mode"):
-            channels = self.concat(*map(self._rebind_or_create, vals_list))
+            # Several add-ons may bring the same channel: all of them mean one record.
+            # What somebody set on it since then stays.
+            create = super().create
+            channels = self.concat(
+                *(self._existing(vals) or create([vals]) for vals in vals_list)
+            )
         else:
             channels = super().create(vals_list)
         storage.forget_aliases(self.env.cr, channels.mapped("complete_name"))
@@ -185,14 +189,13 @@ class QueueJobChannel(models.Model):
             return dict(vals, capacity=1)
         return vals
 
-    def _rebind_or_create(self, vals):
-        if "parent_id" not in vals:
-            vals = dict(vals, parent_id=self._root().id if self._root() else False)
-        above = self.browse(vals["parent_id"] or ()).complete_name
+    @api.model
+    def _existing(self, vals):
+        """The channel that is where ``vals`` would make one."""
+        parent = vals["parent_id"] if "parent_id" in vals else self._root()
+        above = parent and self.browse(int(parent)).complete_name
         name = f"{above}.{vals.get('name')}" if above else vals.get("name")
-        existing = self.search([("complete_name", "=", name)])
-        # What somebody set on the channel since then stays.
-        return existing or super().create([vals])
+        return self.search([("complete_name", "=", name)])
 
     @api.model
     def _ensure(self, complete_name):
@@ -223,7 +226,9 @@ class QueueJobChannel(models.Model):
         if not root:
             return
         if vals.get("name", ROOT) != ROOT or vals.get("parent_id"):
-            raise UserError(_("The root channel can neither be renamed nor moved."))
+            raise UserError(
+                self.env._("The root channel can neither be renamed nor moved.")
+            )
 
     def _below(self):
         """The channels of ``self`` and all below them."""
@@ -241,17 +246,20 @@ class QueueJobChannel(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_except_root(self):
         if self.filtered("is_root"):
-            raise UserError(_("The root channel cannot be deleted."))
+            raise UserError(self.env._("The root channel cannot be deleted."))
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=True)
+    def _unlink_except_with_channels_below(self):
         staying = self.child_ids - self
         if staying:
             raise UserError(
-                _(
+                self.env._(
                     "Move or delete first what is below the channel: %s",
                     ", ".join(staying.mapped("complete_name")),
                 )
             )
+
+    def unlink(self):
         for channel in self:
             heir = channel._nearest_outside(self)
             if heir:

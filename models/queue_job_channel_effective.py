@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from odoo import _, api, fields, models, tools
+from odoo import api, fields, models, tools
 
 from ..core import channel_config
 from ..core.channels import ROOT, lineage
@@ -86,19 +86,21 @@ class QueueJobChannel(models.Model):
         """What the configuration string says about a channel, for people."""
         settings = effective.channel
         texts = {
-            "capacity": _("capacity %s", settings.capacity)
+            "capacity": self.env._("capacity %s", settings.capacity)
             if settings.capacity is not None
-            else _("no limit"),
-            "sequential": _("sequential") if settings.sequential else "",
-            "throttle": _("throttle %s s", settings.throttle),
-            "paused": _("paused") if settings.paused else _("not paused"),
+            else self.env._("no limit"),
+            "sequential": self.env._("sequential") if settings.sequential else "",
+            "throttle": self.env._("throttle %s s", settings.throttle),
+            "paused": self.env._("paused")
+            if settings.paused
+            else self.env._("not paused"),
         }
         said = [
             texts[key]
             for key, source in effective.sources.items()
             if source == channel_config.CONFIGURATION and texts[key]
         ]
-        return _(
+        return self.env._(
             "The server's configuration names this channel and wins over the values "
             "below: %s.",
             ", ".join(said),

@@ -4,7 +4,7 @@ from __future__ import annotations
 import ast
 import re
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..core.retry import parse_policy, validate_pattern
@@ -40,7 +40,7 @@ class QueueJobFunction(models.Model):
     )
     # Two records of the same method are tolerated, the first one counts.
     model_id = fields.Many2one(
-        "ir.model", "Model", required=True, index=True, ondelete="cascade"
+        "ir.model", required=True, index=True, ondelete="cascade"
     )
     method = fields.Char(required=True)
     method_missing = fields.Boolean(
@@ -52,7 +52,6 @@ class QueueJobFunction(models.Model):
     )
     channel_id = fields.Many2one(
         "queue.job.channel",
-        "Channel",
         required=True,
         index=True,
         ondelete="restrict",
@@ -138,7 +137,7 @@ class QueueJobFunction(models.Model):
         parts = parse_name(name)
         if not parts:
             raise UserError(
-                _(
+                self.env._(
                     "%s is not the name of a job function: write it like "
                     "<res.partner>.export",
                     name,
@@ -146,7 +145,9 @@ class QueueJobFunction(models.Model):
             )
         model = self.env["ir.model"]._get(parts[0])
         if not model:
-            raise UserError(_("The model of the job function %s does not exist.", name))
+            raise UserError(
+                self.env._("The model of the job function %s does not exist.", name)
+            )
         return {"model_id": model.id, "method": parts[1]}
 
     @api.depends("model_id.model", "method")
@@ -184,7 +185,7 @@ class QueueJobFunction(models.Model):
             name = action.get("func_name")
             if name and not hasattr(type(self.env["queue.job"]), name):
                 raise ValidationError(
-                    _("Related action: queue.job has no method %s.", name)
+                    self.env._("Related action: queue.job has no method %s.", name)
                 )
 
     @api.model
@@ -197,7 +198,7 @@ class QueueJobFunction(models.Model):
             value = None
         if not isinstance(value, dict):
             raise ValidationError(
-                _(
+                self.env._(
                     "%(text)s is not a dictionary. Write it like %(example)s",
                     text=text,
                     example=example,
@@ -209,31 +210,43 @@ class QueueJobFunction(models.Model):
 
     @api.constrains("retry_pattern")
     def _check_retry_pattern(self):
+        what = self.env._("Retry pattern")
         for function in self:
-            function._explain("Retry pattern", validate_pattern, function.retry_pattern)
+            function._explain(what, validate_pattern, function.retry_pattern)
 
     @api.constrains("retry_policy")
     def _check_retry_policy(self):
+        what = self.env._("Retry policy")
         for function in self:
-            function._explain("Retry policy", parse_policy, function.retry_policy)
+            function._explain(what, parse_policy, function.retry_policy)
 
     @api.constrains("related_action")
     def _check_related_action(self):
+        what = self.env._("Related action")
         for function in self:
-            function._explain("Related action", _check_action, function.related_action)
+            function._explain(what, _check_action, function.related_action)
 
     def _explain(self, what, check, value):
         try:
             check(value)
         except ValueError as error:
-            raise ValidationError(f"{self.name}: {what}: {error}") from error
+            raise ValidationError(
+                self.env._(
+                    "%(function)s: %(what)s: %(error)s",
+                    function=self.name,
+                    what=what,
+                    error=error,
+                )
+            ) from error
 
     @api.constrains("timeout", "removal_interval")
     def _check_numbers(self):
         for function in self:
             if function.timeout < 0 or function.removal_interval < 0:
                 raise ValidationError(
-                    _("%s: time limit and retention are 0 or more.", function.name)
+                    self.env._(
+                        "%s: time limit and retention are 0 or more.", function.name
+                    )
                 )
 
     # --------------------------------------------------------------------- CRUD

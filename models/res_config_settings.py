@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from __future__ import annotations
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..jobrunner import config as runner_config
@@ -44,7 +44,7 @@ class ResConfigSettings(models.TransientModel):
     def _check_queue_job_max_deaths(self):
         for settings in self:
             if settings.queue_job_max_deaths < 0:
-                raise ValidationError(_("Deaths at most: 0 or more."))
+                raise ValidationError(self.env._("Deaths at most: 0 or more."))
 
     # Not a config_parameter of the field: such a field cannot keep a 0.
     @api.model

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..delay import chain, group
@@ -32,10 +32,14 @@ class QueueJobDemo(models.TransientModel):
             numbers = (wizard.succeed_count, wizard.retry_count, wizard.fail_count)
             if min(*numbers, wizard.seconds) < 0 or sum(numbers) > MOST_JOBS:
                 raise ValidationError(
-                    _("Sample jobs: 0 or more, and not more than %s.", MOST_JOBS)
+                    self.env._(
+                        "Sample jobs: 0 or more, and not more than %s.", MOST_JOBS
+                    )
                 )
             if wizard.seconds > 60:
-                raise ValidationError(_("A slow sample job takes at most a minute."))
+                raise ValidationError(
+                    self.env._("A slow sample job takes at most a minute.")
+                )
 
     def create_jobs(self):
         """Create the sample jobs and show them."""
@@ -44,15 +48,17 @@ class QueueJobDemo(models.TransientModel):
         samples = self.browse()
         for number in range(1, self.succeed_count + 1):
             samples.with_delay(
-                description=_("Sample %s: succeeds", number)
+                description=self.env._("Sample %s: succeeds", number)
             )._demo_succeed(number)
         for number in range(1, self.retry_count + 1):
             samples.with_delay(
-                description=_("Sample %s: is tried three times", number)
+                description=self.env._("Sample %s: is tried three times", number)
             )._demo_retry()
         for number in range(1, self.fail_count + 1):
             samples.with_delay(
-                description=_("Sample %s: fails, succeeds when requeued", number),
+                description=self.env._(
+                    "Sample %s: fails, succeeds when requeued", number
+                ),
                 priority=20,
             )._demo_fail()
         if self.with_graph:
@@ -64,9 +70,12 @@ class QueueJobDemo(models.TransientModel):
             return self.delayable(description=description)._demo_slow(seconds)
 
         chain(
-            slow(_("Sample graph: prepare")),
-            group(slow(_("Sample graph: left")), slow(_("Sample graph: right"))),
-            slow(_("Sample graph: finish")),
+            slow(self.env._("Sample graph: prepare")),
+            group(
+                slow(self.env._("Sample graph: left")),
+                slow(self.env._("Sample graph: right")),
+            ),
+            slow(self.env._("Sample graph: finish")),
         ).delay()
 
     def _show_jobs(self):
@@ -74,7 +83,7 @@ class QueueJobDemo(models.TransientModel):
             "queue_job.action_queue_job"
         )
         action.update(
-            display_name=_("Sample Jobs"),
+            display_name=self.env._("Sample Jobs"),
             domain=[("channel", "=", CHANNEL)],
             context={},
             target="main",
@@ -86,30 +95,34 @@ class QueueJobDemo(models.TransientModel):
     @job(default_channel=CHANNEL)
     def _demo_succeed(self, number):
         """Succeed"""
-        return _("Sample %s is done.", number)
+        return self.env._("Sample %s is done.", number)
 
     @job(default_channel=CHANNEL, retry_pattern={1: 5, 2: 10})
     def _demo_retry(self):
         """Ask for another try, twice"""
         tries = self._record().retry
         if tries < 2:
-            raise RetryableJobError(_("Not yet: this was try %s of 3.", tries + 1))
-        return _("Succeeded at the third try.")
+            raise RetryableJobError(
+                self.env._("Not yet: this was try %s of 3.", tries + 1)
+            )
+        return self.env._("Succeeded at the third try.")
 
     @job(default_channel=CHANNEL)
     def _demo_fail(self):
         """Fail at first, succeed when somebody requeues it"""
         if not self._record().try_ids:
             raise UserError(
-                _("This sample job fails on purpose. Requeue it: it will succeed.")
+                self.env._(
+                    "This sample job fails on purpose. Requeue it: it will succeed."
+                )
             )
-        return _("Somebody has requeued the job, and now it succeeded.")
+        return self.env._("Somebody has requeued the job, and now it succeeded.")
 
     @job(default_channel=CHANNEL)
     def _demo_slow(self, seconds):
         """Take a while"""
         time.sleep(seconds)
-        return _("Waited %s seconds.", seconds)
+        return self.env._("Waited %s seconds.", seconds)
 
     def _record(self):
         """The record of the job that is being executed."""

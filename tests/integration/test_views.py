@@ -240,7 +240,7 @@ class TestWizards(TransactionCase):
 
 
 class TestSampleJobs(TransactionCase):
-    def create(self, **values):
+    def make(self, **values):
         before = self.env["queue.job"].search([])
         wizard = self.env["queue.job.demo"].create(
             {
@@ -261,9 +261,7 @@ class TestSampleJobs(TransactionCase):
         return Job.load(self.env, record.uuid).perform()
 
     def test_one_button_makes_sample_jobs_of_every_kind(self):
-        jobs = self.create(
-            succeed_count=3, retry_count=2, fail_count=1, with_graph=True
-        )
+        jobs = self.make(succeed_count=3, retry_count=2, fail_count=1, with_graph=True)
         self.assertEqual(len(jobs), 10)
         self.assertEqual(set(jobs.mapped("channel")), {"root.demo"})
         graph = jobs.filtered("graph_uuid")
@@ -273,16 +271,16 @@ class TestSampleJobs(TransactionCase):
         )
 
     def test_a_sample_job_succeeds(self):
-        self.assertIn("1", self.perform(self.create(succeed_count=1)))
+        self.assertIn("1", self.perform(self.make(succeed_count=1)))
 
     def test_a_sample_job_takes_a_while(self):
-        graph = self.create(with_graph=True)
+        graph = self.make(with_graph=True)
         self.assertIn(
             "0", self.perform(graph.filtered(lambda job: job.state == "pending"))
         )
 
     def test_a_sample_job_succeeds_at_its_third_try(self):
-        job = self.create(retry_count=1)
+        job = self.make(retry_count=1)
         for tries in range(2):
             self.set_retry(job, tries)
             with self.assertRaises(RetryableJobError):
@@ -297,7 +295,7 @@ class TestSampleJobs(TransactionCase):
         job.invalidate_recordset()
 
     def test_a_sample_job_fails_until_somebody_requeues_it(self):
-        job = self.create(fail_count=1)
+        job = self.make(fail_count=1)
         with self.assertRaisesRegex(UserError, "on purpose"):
             self.perform(job)
         self.env["queue.job.try"].create({"job_id": job.id, "outcome": "failed"})
@@ -307,4 +305,4 @@ class TestSampleJobs(TransactionCase):
     def test_numbers_that_would_flood_the_queue_are_refused(self):
         for values in ({"succeed_count": 1001}, {"fail_count": -1}, {"seconds": 61}):
             with self.subTest(values=values), self.assertRaises(ValidationError):
-                self.create(**values)
+                self.make(**values)
