@@ -20,9 +20,11 @@
         "wizards/queue_jobs_to_cancelled_views.xml",
         "views/res_config_settings_views.xml",
         "views/queue_job_menus.xml",
+        "wizards/queue_job_demo_views.xml",
     ],
     "installable": True,
     "application": True,
     "post_load": "post_load",
     "pre_init_hook": "pre_init_hook",
+    "uninstall_hook": "uninstall_hook",
 }
