@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -72,7 +73,7 @@ class Benchmark:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.sizes: Sizes = (QUICK if options.quick else FULL).overridden(options.set)
-        self.paths = Paths.from_environment()
+        self.paths = Paths.from_environment().frozen()
         self.folder = self._folder()
         names = [name for name in FIGURES if name in self._wanted()]
         self.figures: list[Figure] = [FIGURES[name]() for name in names]
@@ -109,9 +110,16 @@ class Benchmark:
             "load_before": os.getloadavg()[0],
             "load_after": 0.0,
             "postgresql": postgresql,
+            "commit": self._commit(),
             "sizes": "quick" if self.options.quick else "full",
             "counts": asdict(self.sizes),
         }
+
+    def _commit(self) -> str:
+        root = Path(__file__).parent
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout.strip() or "unknown"
 
     def run(self) -> int:
         """Measure, write table and plots; 1 when something could not be measured."""

@@ -37,7 +37,8 @@ def table(results: Results, figures: list[Figure]) -> str:
     text.append(
         f"\n{about['rounds']} rounds, medians; {about['cores']} cores; load average"
         f" {about['load_before']:.1f} before, {about['load_after']:.1f} after;"
-        f" {about['postgresql']}; sizes: {about['sizes']}"
+        f" {about['postgresql']}; commit {about['commit']}; sizes: {about['sizes']}"
+        f" (ours drains and enqueues {about['counts']['ours_times']} times as many)"
     )
     return "\n".join(text)
 

@@ -49,6 +49,10 @@ class Session:
     def _log(self, what: str) -> Path:
         return self.logs / f"{self.target.name}-{what}.log"
 
+    def many(self, count: int) -> int:
+        """A number of jobs that keeps this target busy as long as the other."""
+        return count * (self.sizes.ours_times if self.target.name == "ours" else 1)
+
     # --------------------------------------------------------- database
     @property
     def db(self) -> Database:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -18,8 +19,9 @@ class Paths:
     python: str
     odoo_bin: str
     odoo: str
-    addons: str
+    addons: Path
     prefix: str
+    #: {target: folder for Python's path}
     sources: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -30,10 +32,24 @@ class Paths:
             python=env["BENCH_PYTHON"],
             odoo_bin=env["BENCH_ODOO_BIN"],
             odoo=env["BENCH_ODOO"],
-            addons=env["BENCH_ADDONS"],
+            addons=Path(env["BENCH_ADDONS"]),
             prefix=env["BENCH_PREFIX"],
             sources={"ours": env["BENCH_OURS"], "peer": env["BENCH_PEER"]},
         )
+
+    def frozen(self) -> Paths:
+        """The same with a copy of the checkout: edits do not reach into a run."""
+        copies = self.state / "source"
+        shutil.rmtree(copies, ignore_errors=True)
+        skipped = shutil.ignore_patterns("tests", "__pycache__", "node_modules")
+        package = Path("odoo", "addons", "queue_job")
+        ours = Path(self.sources["ours"], package)
+        shutil.copytree(ours, copies / "ours" / package, ignore=skipped)
+        own = Path("bench_queue_job")
+        addons = copies / "addons"
+        shutil.copytree(self.addons / own, addons / own, ignore=skipped)
+        sources = self.sources | {"ours": str(copies / "ours")}
+        return replace(self, addons=addons, sources=sources)
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class Sizes:
     steady_minutes: float = 10.0
     steady_retention: float = 15.0  # seconds between two removals of old jobs
     graph: int = 1000  # jobs in each of the two groups
+    ours_times: int = 5  # ours gets that many times as many jobs, to last as long
     workers: int = 4
     timeout: float = 600.0
 

@@ -141,7 +141,7 @@ class Target:
         """Changes with the source, so a template is never that of older code."""
         digest = hashlib.sha256()
         package = self.source / "odoo" / "addons" / "queue_job"
-        for root in (package, Path(self.paths.addons)):
+        for root in (package, self.paths.addons):
             for folder, names, files in os.walk(root, followlinks=True):
                 names[:] = sorted(set(names) - {"tests", "static", "__pycache__"})
                 for file in sorted(files):

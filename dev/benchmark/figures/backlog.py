@@ -55,7 +55,7 @@ class BacklogScheduled(Figure):
         started = session.start_server().started
         first = session.first_row() - started
         session.warm_up()
-        count = session.sizes.backlog_drain
+        count = session.many(session.sizes.backlog_drain)
         with session.profiled("server"):
             rate = count / drain(session, count)
         session.stop_server()

@@ -23,7 +23,7 @@ class Drain(Figure):
 
     def measure(self, session):
         assert session.server
-        count = session.sizes.drain
+        count = session.many(session.sizes.drain)
         with session.profiled("server"):
             return {"rate": count / drain(session, count, **self.options)}
 
@@ -44,7 +44,7 @@ class CpuPerJob(Figure):
     )
 
     def measure(self, session):
-        count = session.sizes.drain
+        count = session.many(session.sizes.drain)
         # what enqueuing costs is another figure
         client = (session.client.backend,)
         server, postgresql = session.server.cpu(), session.db.cpu(client)

@@ -14,7 +14,7 @@ class Enqueue(Figure):
     command: str
 
     def arguments(self, session) -> dict:
-        return {"count": session.sizes.enqueue}
+        return {"count": session.many(session.sizes.enqueue)}
 
     def measure(self, session):
         session.stop_server()
