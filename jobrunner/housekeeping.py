@@ -1,0 +1,181 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What a runner puts in order between its passes: nothing stays lost."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+from collections.abc import Collection
+
+from odoo.modules import module as odoo_module
+
+from ..core.outcome import Cancelled, Failed, after_death
+from ..storage import graph, presence, recovery, schedule
+from .config import Config
+
+_logger = logging.getLogger(__name__)
+
+#: seconds between two looks at what runs
+LOOK_AFTER = 1.0
+#: seconds between two signs of life
+SHOW = 5.0
+#: seconds between two rounds through the rest
+TIDY = 10.0
+#: how often a job's worker may die when nobody says otherwise
+MAX_DEATHS = 3
+_BATCH = 1000
+_NODE = socket.gethostname()
+
+
+class Housekeeper:
+    """Rescues, repairs and signs of life in one database.
+
+    :param name: of the database
+    :param number: of the runner
+    """
+
+    def __init__(self, name: str, config: Config, number: int, kind: str = ""):
+        self.name = name
+        self.config = config
+        self.number = number
+        self.kind = kind
+        self.rescued = 0
+        self._suspects: dict[tuple[int, int], float] = {}
+        self._next_look = 0.0
+        self._next_show = 0.0
+        self._next_tidy = 0.0
+        self._repaired_up_to = 0
+
+    def run(
+        self, cr, now: float, flying: Collection[int], passes: int, sent: int
+    ) -> bool:
+        """Do what is due; return whether jobs came back to the queue.
+
+        :param now: seconds on a steady clock
+        :param flying: ids of the jobs that we have requests under way for
+        """
+        changed = False
+        if now >= self._next_look:
+            self._next_look = now + LOOK_AFTER
+            changed |= self.look_after(cr, now, flying)
+        if now >= self._next_tidy:
+            self._next_tidy = now + TIDY
+            self.tidy(cr)
+        if now >= self._next_show:
+            self._next_show = now + SHOW
+            self._show(cr, passes, sent)
+        return changed
+
+    # ---------------------------------------------------------------- what runs
+
+    def look_after(self, cr, now: float, flying: Collection[int]) -> bool:
+        """Give back what lost its runner, rescue what lost its worker."""
+        schedule.begin_short(cr)
+        released = recovery.release_stale(cr, self.number, flying)
+        orphans = set(recovery.orphans(cr))
+        schedule.commit(cr)
+        for job in released:
+            _logger.warning(
+                "job %s channel=%s attempt=%s: its request was lost with the runner"
+                " that sent it, it goes back to the queue",
+                job.uuid,
+                job.channel,
+                job.attempt,
+            )
+        # One look alone proves nothing: a job takes its lock a moment after its start.
+        seen = self._suspects
+        self._suspects = {job: seen.get(job, now) for job in orphans}
+        rescued = [
+            self._rescue(cr, *job)
+            for job, since in self._suspects.items()
+            if now - since >= LOOK_AFTER
+        ]
+        return bool(released) or any(rescued)
+
+    def _rescue(self, cr, job_id: int, attempt: int) -> bool:
+        schedule.begin_short(cr)
+        dead = recovery.seize(cr, job_id, attempt)
+        if dead is None:
+            schedule.rollback(cr)
+            return False
+        outcome = self._outcome(cr, dead)
+        recovery.rescue(cr, dead, outcome)
+        schedule.commit(cr)
+        self.rescued += 1
+        _logger.warning(
+            "job %s channel=%s attempt=%s: its worker %s died (%s times), it is %s",
+            dead.uuid,
+            dead.channel,
+            dead.attempt,
+            dead.worker,
+            dead.deaths,
+            _WORDS.get(type(outcome), "rescued"),
+        )
+        return True
+
+    def _outcome(self, cr, dead: recovery.Dead):
+        if dead.stopped:
+            # This is how a stop ends when nothing less helps.
+            return Cancelled(dead.reason)
+        most = self.config.max_deaths
+        if most is None:
+            most = recovery.max_deaths(cr, MAX_DEATHS)
+        return after_death(dead.deaths, most)
+
+    # ----------------------------------------------------------------- the rest
+
+    def tidy(self, cr) -> None:
+        """Fail what waits in channels that have gone, repair graphs."""
+        self._fail_unknown(cr)
+        schedule.begin_short(cr)
+        self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
+        presence.forget_gone(cr)
+        schedule.commit(cr)
+
+    def _fail_unknown(self, cr) -> None:
+        configured = [spec.name for spec in self.config.channels]
+        schedule.begin_short(cr)
+        unknown = recovery.unknown_channels(cr, configured)
+        failed = []
+        for name in unknown:
+            text = (
+                f"The channel {name} does not exist (any more): create it, or move the"
+                " job to another channel, and requeue it."
+            )
+            failed += recovery.fail_pending(cr, name, "ChannelNotFound", text, _BATCH)
+        schedule.commit(cr)
+        if failed:
+            _logger.error(
+                "Database %s: %d jobs failed, for their channels do not exist: %s",
+                self.name,
+                len(failed),
+                ", ".join(unknown),
+            )
+
+    def _show(self, cr, passes: int, sent: int) -> None:
+        values = {
+            "node": _NODE,
+            "pid": os.getpid(),
+            "version": version(),
+            "kind": self.kind,
+            "passes": passes,
+            "dispatched": sent,
+            "rescued": self.rescued,
+        }
+        schedule.begin_short(cr)
+        presence.heartbeat(cr, self.number, values)
+        schedule.commit(cr)
+
+
+_WORDS = {Failed: "failed", Cancelled: "cancelled"}
+
+
+@functools.cache
+def version() -> str:
+    """The version of the add-on, to tell runners of different ones apart."""
+    try:
+        return odoo_module.Manifest.for_addon("queue_job").version
+    except Exception:
+        return ""
