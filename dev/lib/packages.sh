@@ -1,5 +1,7 @@
 # Programs of the machine that the scripts need (PostgreSQL, a browser, venv).
 
+APT_UPDATED=
+
 # ensure_packages WHY PACKAGE...: installed when root, else the one command is said
 ensure_packages() {
     local why=$1 log=$STATE/packages.log
@@ -12,10 +14,11 @@ ensure_packages() {
     # An index that cannot be refreshed may still be good enough to install from.
     (
         export DEBIAN_FRONTEND=noninteractive
-        apt-get -q update || true
+        [ -n "$APT_UPDATED" ] || apt-get -q update || true
         apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
     ) >"$log" 2>&1 </dev/null 7>&- \
         || die "$why, and '$command' failed: $(last_line "$log" '^E:') (log: $log)"
+    APT_UPDATED=1
     lap "installed $*"
 }
 
