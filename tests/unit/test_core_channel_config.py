@@ -38,6 +38,9 @@ class TestParse(unittest.TestCase):
             ),
             ("a:sequential", [spec("root.a", sequential=True)]),
             ("a:1:sequential=no", [spec("root.a")]),
+            ("a:1:sequential=1", [spec("root.a", sequential=True)]),
+            ("a:1:sequential=YES", [spec("root.a", sequential=True)]),
+            ("a:1:sequential=false", [spec("root.a")]),
             ("a:capacity=3", [spec("root.a", 3)]),
             ("a:throttle=2:capacity=3", [spec("root.a", 3, throttle=2.0)]),
             ("a:capacity=none", [spec("root.a", None)]),
@@ -258,6 +261,10 @@ class TestMerge(unittest.TestCase):
                 "paused": "record",
             },
         )
+
+    def test_channels_that_were_not_read_from_a_string_state_all_their_values(self):
+        merged = merge([spec("root.a", 9, paused=True)], [ChannelSpec("root.a")])
+        self.assertEqual(merged["root.a"].channel, Channel("root.a", 1))
 
     def test_a_missing_parent_is_added_without_a_limit(self):
         in_force = self.in_force([spec("root.x.y", 2)], "a.b.c:3")

@@ -271,6 +271,12 @@ class TestDecide(unittest.TestCase):
         paused = [Channel("root", 3), Channel("root.t", throttle=2, paused=True)]
         self.check(paused, [], (), last_start=last_start)
 
+    def test_a_throttled_channel_that_this_pass_fills_asks_for_nothing(self):
+        channels = [Channel("root", 3), Channel("root.t", 1, throttle=2)]
+        self.check(channels, jobs(("root.t", 1), ("root.t", 1)), (1,))
+        channels = [Channel("root", 1), Channel("root.t", 2, throttle=2)]
+        self.check(channels, jobs(("root.t", 1), ("root.t", 1)), (1,))
+
     def test_a_throttled_channel_that_has_been_quiet_asks_for_nothing(self):
         channels = [Channel("root", 3), Channel("root.t", throttle=2)]
         self.check(channels, [], (), last_start={"root.t": NOW - 2})
