@@ -65,4 +65,4 @@ def _within(number: int, fraction: float) -> float:
     low = BOUNDS[number - 1]
     if number == len(BOUNDS):
         return low
-    return low * (BOUNDS[number] / low) ** fraction
+    return low * float((BOUNDS[number] / low) ** fraction)
