@@ -155,6 +155,7 @@ class Benchmark:
         except (BenchError, psycopg2.Error) as error:
             self.results.fail(figure.name, target, f"{type(error).__name__}: {error}")
             print(f"round {number + 1} {target:5} {figure.name}: {error}", flush=True)
+            self.results.add(figure.name, target, getattr(error, "partial", {}))
             session.renew()
             return
         self.results.add(figure.name, target, measured)

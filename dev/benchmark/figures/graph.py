@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..errors import BenchTimeout
 from .base import Figure, Metric
 
 
@@ -28,17 +29,24 @@ class Graph(Figure):
         before = server.peak_memory()
         with session.profiled("client"):
             answer = session.client.call("graph", size=size)
-        with session.profiled("server"):
-            done = session.db.wait_done(after, session.sizes.timeout)
-        query = "SELECT {}(at) FROM bench_row WHERE label = %s"
-        last = session.db.one(query.format("max"), "first")
-        release = session.db.one(query.format("min"), "then") - last
-        began = session.db.one(query.format("min"), "first")
+        enqueued = {"enqueue": answer["seconds"], "memory": answer["memory"]}
+        try:
+            with session.profiled("server"):
+                done = session.db.wait_done(after, session.sizes.timeout)
+        except BenchTimeout as error:
+            error.partial = enqueued
+            raise
+        began, last = self._rows(session, "first")
+        then, _last = self._rows(session, "then")
         return {
-            "both": answer["seconds"] + release,
-            "enqueue": answer["seconds"],
-            "release": release,
+            **enqueued,
+            "both": answer["seconds"] + then - last,
+            "release": then - last,
             "total": done - began,
-            "memory": answer["memory"],
             "server_memory": server.peak_memory() - before,
         }
+
+    def _rows(self, session, label: str) -> tuple[float, float]:
+        """When the first and the last body of a group began."""
+        query = "SELECT {}(at) FROM bench_row WHERE label = %s"
+        return tuple(session.db.one(query.format(f), label) for f in ("min", "max"))
