@@ -16,11 +16,14 @@ from ..clock import utcnow
 from ..core import states
 from ..core.channels import lineage
 from ..job import Job
+from . import connections
 
 _logger = logging.getLogger(__name__)
 _HOST = socket.gethostname()
 _SIGNALS = ("registry", *_CACHES_BY_KEY)
-_NEXT = storage.execution.next_statement(f"orm_signaling_{name}" for name in _SIGNALS)
+_START, _NEXT = storage.execution.start_statements(
+    [f"orm_signaling_{name}" for name in _SIGNALS]
+)
 
 
 class Lease:
@@ -50,11 +53,10 @@ class Lease:
 
     def __enter__(self) -> Lease:
         if self._real:
-            self._cr = self.env.registry.cursor()
             # Short statements, each seeing what others committed just before (D3);
             # transactions are begun and ended by word, so that several statements
             # make one round trip.
-            self._cr._cnx.autocommit = True
+            self._cr = connections.take(self.env.cr.dbname, (_START, _NEXT))
         else:
             self._cr = self.env.cr
         self.env.cr._queue_job_lease = self
@@ -66,7 +68,7 @@ class Lease:
             try:
                 self._end()
             finally:
-                self._cr.close()
+                connections.give_back(self._cr)
 
     @property
     def cr(self):
@@ -84,7 +86,9 @@ class Lease:
         if listeners.of(self.env).write:
             self.row = self._start_seen("uuid = %s AND attempt = %s", (uuid, attempt))
         else:
-            self.row = storage.execution.start(self._cr, uuid, attempt, *_worker())
+            self.row, self.signals = storage.execution.start(
+                self._cr, _START, uuid, attempt, *_worker()
+            )
         return self._hold()
 
     def hold_slot(self) -> None:
@@ -98,7 +102,8 @@ class Lease:
         shared lock of :meth:`hold_slot` covers both, so that no pass gives the slot
         away in between and capacity holds by construction.
         """
-        self._prepare()
+        if storage.prepared.ensure(self.env.cr, storage.execution.OF_BODY):
+            self.env.cr.rollback()
         channel = self.row.channel
         if listeners.of(self.env).write:
             found = storage.execution.find_next(self._cr, channel)
@@ -108,12 +113,6 @@ class Lease:
                 self._cr, _NEXT, channel, *_worker()
             )
         return self._hold()
-
-    def _prepare(self) -> None:
-        if storage.prepared.ensure(self._cr, (_NEXT,)):
-            storage.execution.keep_to_indexes(self._cr)
-        if storage.prepared.ensure(self.env.cr, storage.execution.OF_BODY):
-            self.env.cr.rollback()
 
     def see_changes(self) -> None:
         """Have the registry see what others changed before the job was started."""

@@ -36,7 +36,7 @@ WITH started AS (
         OR started.channel LIKE throttle.channel || '.%%'
     RETURNING 1
 )
-SELECT started.*, EXISTS (SELECT 1 FROM stamped) FROM started
+SELECT started.*, EXISTS (SELECT 1 FROM stamped), ARRAY[{{signals}}] FROM started
 """
 # start: the next ready job of the channel; others look elsewhere meanwhile
 _START_NEXT = f"""
@@ -92,7 +92,6 @@ UPDATE queue_job
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
 
-START = Statement("queue_job_start", _START)
 FINISH = Statement("queue_job_finish", _FINISH)
 #: what a lease executes again and again on the connection of the bodies
 OF_BODY = (FINISH,)
@@ -129,20 +128,26 @@ class Started(NamedTuple):
     throttled: bool
 
 
-def start(cr, uuid: str, attempt: int, worker: str, pid: int) -> Started | None:
-    """Start the enqueued job; None when it is not there in this attempt any more."""
-    execute(cr, START, (worker, pid, uuid, attempt))
-    return _started(cr.fetchone())
-
-
-def next_statement(tables: Iterable[str]) -> Statement:
-    """The statement for :func:`start_next`.
+def start_statements(tables: Iterable[str]) -> tuple[Statement, Statement]:
+    """The statements for :func:`start` and :func:`start_next`.
 
     :param tables: those of Odoo's signals, whose last ids are read along
     """
     signals = ", ".join(_SIGNAL.format(table) for table in tables)
-    query = _START_NEXT.format(signals=signals)
-    return Statement("queue_job_start_next", query)
+    return (
+        Statement("queue_job_start", _START.format(signals=signals)),
+        Statement("queue_job_start_next", _START_NEXT.format(signals=signals)),
+    )
+
+
+def start(cr, statement: Statement, uuid: str, attempt: int, worker: str, pid: int):
+    """Start the enqueued job, if it is still there in this attempt.
+
+    :param statement: of :func:`start_statements`
+    :return: the :class:`Started` row and the last ids of the signals; None, None
+    """
+    execute(cr, statement, (worker, pid, uuid, attempt))
+    return _with_signals(cr.fetchone())
 
 
 def start_next(cr, statement: Statement, channel: str, worker: str, pid: int):
@@ -151,12 +156,11 @@ def start_next(cr, statement: Statement, channel: str, worker: str, pid: int):
     The caller gives back the slot of a job that ended, in a transaction that holds
     :func:`locks.hold_slot` since before that end.
 
-    :param statement: of :func:`next_statement`
-    :return: the :class:`Started` row and the last ids of the signals; None, None
+    :param statement: of :func:`start_statements`
+    :return: as :func:`start`
     """
     execute(cr, statement, (worker, pid, channel))
-    row = cr.fetchone()
-    return (_started(row[:-1]), row[-1]) if row else (None, None)
+    return _with_signals(cr.fetchone())
 
 
 def keep_to_indexes(cr) -> None:
@@ -214,5 +218,5 @@ def finish(cr, row: Started, values: dict) -> bool:
     return bool(cr.rowcount)
 
 
-def _started(row) -> Started | None:
-    return Started._make(row) if row else None
+def _with_signals(row):
+    return (Started._make(row[:-1]), row[-1]) if row else (None, None)

@@ -22,4 +22,5 @@ class Statement:
         self.call = f"EXECUTE {name} ({', '.join(['%s'] * len(types))})"
         numbered = iter(range(1, len(types) + 1))
         body = re.sub(r"(?<!%)%s", lambda _match: f"${next(numbered)}", query)
+        body = body.replace("%%", "%")
         self.preparation = f"PREPARE {name} ({', '.join(types)}) AS {body}"

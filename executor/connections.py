@@ -1,0 +1,118 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The connections of leases, kept between requests.
+
+Odoo's pool resets a connection whenever it hands it out, with all that was prepared on
+it. A lease's few statements are planned once per connection instead, and an idle
+server starts a job without planning anything. A process has as many of these as leases
+at the same time: one in a prefork worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from odoo.sql_db import connection_info_for
+
+from .. import storage
+
+_logger = logging.getLogger(__name__)
+
+#: seconds after which an unused connection is closed
+IDLE = 300
+_KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+
+class LeaseCursor:
+    """A cursor in autocommit mode; transactions are begun and ended by word."""
+
+    def __init__(self, dbname: str, statements):
+        _name, info = connection_info_for(dbname)
+        info = {"connect_timeout": 10, **_KEEPALIVE, **info}
+        self._cnx = psycopg2.connect(**info)
+        self._cnx.autocommit = True
+        self._cr = self._cnx.cursor()
+        self.dbname = dbname
+        self.used_at = time.monotonic()
+        storage.execution.keep_to_indexes(self)
+        storage.prepared.ensure(self, statements)
+
+    def execute(self, query, params=None) -> None:
+        began = time.time()
+        self._cr.execute(query, params)
+        # Odoo's profiler and its counts see it like those of its own cursors.
+        for hook in getattr(threading.current_thread(), "query_hooks", ()):
+            hook(self, query, params, began, time.time() - began)
+
+    def _format(self, query, params=None) -> str:
+        return self._cr.mogrify(query, params).decode(errors="replace")
+
+    def fetchone(self):
+        return self._cr.fetchone()
+
+    def fetchall(self):
+        return self._cr.fetchall()
+
+    @property
+    def rowcount(self) -> int:
+        return self._cr.rowcount
+
+    @property
+    def usable(self) -> bool:
+        """Is it in the state in which it was handed out?"""
+        if self._cnx.closed:
+            return False
+        return self._cnx.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+    def close(self) -> None:
+        try:
+            self._cnx.close()
+        except psycopg2.Error:
+            _logger.debug("a broken connection was closed")
+
+
+_lock = threading.Lock()
+_free: list[LeaseCursor] = []
+
+
+def take(dbname: str, statements) -> LeaseCursor:
+    """A connection to the database, for one lease at a time.
+
+    :param statements: those that are prepared on it
+    """
+    _close_idle()
+    with _lock:
+        for each in reversed(_free):
+            if each.dbname == dbname:
+                _free.remove(each)
+                return each
+    return LeaseCursor(dbname, statements)
+
+
+def give_back(cr: LeaseCursor) -> None:
+    """Keep the connection for the next lease, if it is sound."""
+    if not cr.usable:
+        cr.close()
+        return
+    cr.used_at = time.monotonic()
+    with _lock:
+        _free.append(cr)
+
+
+def _close_idle() -> None:
+    before = time.monotonic() - IDLE
+    with _lock:
+        old = [each for each in _free if each.used_at < before or not each.usable]
+        for each in old:
+            _free.remove(each)
+    for each in old:
+        each.close()
