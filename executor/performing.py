@@ -16,7 +16,7 @@ from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
 from ..core import outcome, states
-from ..core.retry import class_names, parse_policy
+from ..core.retry import class_names
 from ..exception import (
     JobCancelled,
     JobTimeout,
@@ -148,8 +148,11 @@ def forbid_commit(cr, unless: bool = False):
 # ------------------------------------------------------------------------ its error
 
 
-def trouble_of(job, error: BaseException) -> outcome.Trouble:
-    """What went wrong, as a value for ``core.outcome.decide()``."""
+def trouble_of(job, error: BaseException, values: dict) -> outcome.Trouble:
+    """What went wrong, as a value for ``core.outcome.decide()``.
+
+    :param values: what is to be kept of the error, see :func:`failure_values`
+    """
     watched = getattr(job, "watched", None)
     if watched is not None and watched.verdict:
         # whatever it looks like, this is why the body ended
@@ -160,9 +163,7 @@ def trouble_of(job, error: BaseException) -> outcome.Trouble:
         seconds, ignore_retry = error.seconds, error.ignore_retry
     return outcome.Trouble(
         kind,
-        exc_name=_dotted(type(error)),
-        exc_message=message_of(error),
-        exc_info=traceback_of(error),
+        **{name: _text(values[name]) for name in KEPT if name in values},
         seconds=seconds,
         ignore_retry=ignore_retry,
     )
@@ -191,7 +192,7 @@ def _kind_of(job, error: BaseException) -> outcome.Kind:
 
 def policy_of(job):
     """The retry policy of the job's function; None without."""
-    return parse_policy(job.job_config.retry_policy or None)
+    return job.job_config.retry_policy
 
 
 def failure_values(job, traceback_text: str, error: BaseException) -> dict:
@@ -203,6 +204,15 @@ def failure_values(job, traceback_text: str, error: BaseException) -> dict:
     }
 
 
+#: what a failed job keeps of its error
+KEPT = ("exc_name", "exc_message", "exc_info")
+
+
+def _text(value) -> str | None:
+    # A hook may give any type; PostgreSQL takes no NUL.
+    return None if value is None else str(value).replace("\x00", "")
+
+
 def traceback_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
@@ -210,8 +220,7 @@ def traceback_of(error: BaseException) -> str:
 def message_of(error: BaseException) -> str:
     """The message of an error; its first argument, as Odoo's errors have it."""
     args = getattr(error, "args", None)
-    text = str(args[0]) if args else str(error)
-    return text.replace("\x00", "")
+    return str(args[0]) if args else str(error)
 
 
 def _dotted(klass: type) -> str:

@@ -26,12 +26,15 @@ def record_failure(job, error: BaseException, values: dict | None = None) -> Non
     The body's transaction is rolled back first. When the outcome cannot be written
     (the database is away), the job stays started without a lock: a runner rescues it.
 
-    :param values: what the failed job keeps of its error, when a hook says so
+    :param values: what the failed job keeps of its error
     """
-    trouble = performing.trouble_of(job, error)
+    if values is None:
+        text = performing.traceback_of(error)
+        values = performing.failure_values(job, text, error)
+    trouble = performing.trouble_of(job, error, values)
     decision = outcome.decide(trouble, _terms(job))
     with _recording_env(job) as env:
-        _write(env, job, decision, trouble, values or {})
+        _write(env, job, decision, trouble)
 
 
 def _terms(job) -> outcome.Terms:
@@ -50,7 +53,7 @@ def bury(job, kind: outcome.Kind, text: str) -> None:
     trouble = performing.trouble_of_verdict(kind, text, info)
     decision = outcome.decide(trouble, _terms(job))
     with job.env.registry.cursor() as cr:
-        _write(Environment(cr, SUPERUSER_ID, {}), job, decision, trouble, {})
+        _write(Environment(cr, SUPERUSER_ID, {}), job, decision, trouble)
 
 
 class _recording_env:
@@ -89,13 +92,13 @@ class _recording_env:
                 self.own.close()
 
 
-def _write(env, job, decision, trouble, values) -> None:
+def _write(env, job, decision, trouble) -> None:
     if isinstance(decision, outcome.Retry):
         _retry(env, job, decision)
     elif isinstance(decision, outcome.Cancelled):
         _cancel(env, job, decision)
     else:
-        _fail(env, job, decision, values)
+        _fail(env, job, decision)
     _keep_try(env, job, decision, trouble)
 
 
@@ -154,15 +157,10 @@ def _cancel(env, job, decision: outcome.Cancelled) -> None:
     _logger.info("job %s channel=%s: stopped", job.uuid, job.channel)
 
 
-def _fail(env, job, decision: outcome.Failed, values: dict) -> None:
+def _fail(env, job, decision: outcome.Failed) -> None:
     now = utcnow()
     job.retry = job.tries_before + 1
-    kept = {
-        "exc_name": decision.exc_name,
-        "exc_message": decision.exc_message,
-        "exc_info": decision.exc_info,
-    }
-    kept.update({name: value for name, value in values.items() if name in kept})
+    kept = {name: getattr(decision, name) for name in performing.KEPT}
     written = {
         "state": states.FAILED,
         "retry": job.retry,

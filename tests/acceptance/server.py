@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -102,6 +103,71 @@ class Database:
         )
         assert "shell ended" in done.stdout, done.stdout + done.stderr
         return done.stdout
+
+
+class Shell:
+    """A process with ``env`` as in Odoo's shell, for code from time to time."""
+
+    # Odoo's shell executes its whole standard input: this input goes on reading.
+    _LOOP = """
+import contextlib, io, json, traceback
+with open({pipe!r}) as pipe:
+    for line in pipe:
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(json.loads(line), {{"env": env}})
+                env.cr.commit()
+            error = None
+        except Exception:
+            env.cr.rollback()
+            error = traceback.format_exc()
+        print("answer", json.dumps([out.getvalue(), error]), flush=True)
+"""
+
+    def __init__(self, database: Database):
+        self.database = database
+        self.pipe_path = STATE / f"{database.name}.pipe"
+
+    def __enter__(self) -> Shell:
+        self.pipe_path.unlink(missing_ok=True)
+        os.mkfifo(self.pipe_path)
+        self.process = subprocess.Popen(
+            [PYTHON, ODOO_BIN, "shell", "-c", CONF, "-d", self.database.name,
+             "--no-http", "--log-level=warn"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.process.stdin.write(self._LOOP.format(pipe=str(self.pipe_path)))
+        self.process.stdin.close()
+        self.pipe = self.pipe_path.open("w")
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.pipe.close()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.pipe_path.unlink()
+
+    def run(self, code: str) -> str:
+        """Run code and commit; return what it printed.
+
+        :raises AssertionError: it failed
+        """
+        self.pipe.write(json.dumps(code) + "\n")
+        self.pipe.flush()
+        for line in self.process.stdout:
+            if line.startswith("answer "):
+                output, error = json.loads(line[len("answer "):])
+                assert error is None, error
+                return output
+        raise AssertionError("the shell has ended")
+
+    def enqueue(self, call: str, options: str = "") -> str:
+        """Enqueue a call on the test model; return the uuid of its job."""
+        effects = 'env["test.queue.effect"].with_user(env.ref("base.user_admin"))'
+        return self.run(f"print({effects}.with_delay({options}).{call}.uuid)").strip()
 
 
 @contextmanager

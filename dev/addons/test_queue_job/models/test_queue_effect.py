@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import os
+import socket
 import time
 
 import psycopg2
@@ -114,6 +115,14 @@ class TestQueueEffect(models.Model):
     def query_long(self, seconds):
         """Run a long query"""
         self.env.cr.execute("SELECT pg_sleep(%s)", [seconds])
+
+    @job
+    def wait_for_a_socket(self, seconds):
+        """Wait for somebody who says nothing"""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.settimeout(seconds)
+            ours.recv(1)
 
     @job
     def die(self):
