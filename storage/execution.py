@@ -57,9 +57,11 @@ RETURNING {_COLUMNS}, false, ARRAY[{{signals}}]
 # and caches: read along with the start, in one round trip.
 _SIGNAL = "(SELECT max(id) FROM {})"
 # The order of the index is the order of execution; a plan that was made while the
-# table was small must not read it row by row when it has grown.
+# table was small must not read it row by row when it has grown. (A forbidden plan that
+# is the only one looks so expensive that PostgreSQL would compile it.)
 _PLANS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
+SET jit = off
 """
 _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
