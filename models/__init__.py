@@ -12,6 +12,7 @@ from . import (
     queue_job_try,
     queue_job_lock,
     queue_job_runner,
+    queue_job_stat,
     queue_job_channel,
     queue_job_channel_effective,
     queue_job_display,

@@ -6,6 +6,7 @@ Each room holds the statements of one moment in a job's life; none of them commi
 
 from . import (
     execution,
+    figures,
     graph,
     insertion,
     locks,
@@ -14,6 +15,7 @@ from . import (
     progress,
     recovery,
     retention,
+    rollup,
     schedule,
     schema,
     transition,
