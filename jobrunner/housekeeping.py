@@ -12,8 +12,9 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
-from ..storage import graph, presence, recovery, schedule
+from ..storage import graph, presence, recovery, rollup, schedule
 from .config import Config
+from .loop import clock
 
 _logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ LOOK_AFTER = 1.0
 SHOW = 5.0
 #: seconds between two rounds through the rest
 TIDY = 10.0
+#: seconds of such a round that are for the figures, when there are many to add up
+ADD_UP = 0.2
 #: how often a job's worker may die when nobody says otherwise
 MAX_DEATHS = 3
 _BATCH = 1000
@@ -127,8 +130,9 @@ class Housekeeper:
     # ----------------------------------------------------------------- the rest
 
     def tidy(self, cr) -> None:
-        """Fail what waits in channels that have gone, repair graphs."""
+        """Fail what waits in channels that have gone, repair graphs, add up."""
         self._fail_unknown(cr)
+        self._add_up(cr)
         schedule.begin_short(cr)
         self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
         presence.forget_gone(cr)
@@ -153,6 +157,18 @@ class Housekeeper:
                 len(failed),
                 ", ".join(unknown),
             )
+
+    def _add_up(self, cr) -> None:
+        """Add what ended to the figures; after long without a runner, bit by bit."""
+        end = clock() + ADD_UP
+        more = True
+        while more and clock() < end:
+            schedule.begin_short(cr)
+            more = rollup.add_up(cr)
+            schedule.commit(cr)
+        schedule.begin_short(cr)
+        rollup.prune(cr)
+        schedule.commit(cr)
 
     def _show(self, cr, passes: int, sent: int) -> None:
         values = {

@@ -12,6 +12,7 @@ _HAS_TABLES = """
 SELECT to_regclass('ir_module_module') IS NOT NULL
    AND to_regclass('queue_job_runner') IS NOT NULL
    AND to_regclass('queue_job_throttle') IS NOT NULL
+   AND to_regclass('queue_job_rollup') IS NOT NULL
    AND EXISTS (SELECT FROM pg_attribute
                 WHERE attrelid = to_regclass('queue_job') AND attname = 'attempt')
 """
