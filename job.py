@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import json
 import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from .core.states import (  # noqa: F401
 )
 from .declaration import job, related_action  # noqa: F401
 from .exception import FailedJobError, NoSuchJobError, RetryableJobError
+from .fields import encode_args, encode_kwargs, mask
 
 DEFAULT_PRIORITY = 10
 DEFAULT_MAX_RETRIES = 5
@@ -169,9 +171,22 @@ class Job:
 
     @property
     def func_string(self) -> str:
-        """The call as text: ``res.partner(1,).write({'name': 'x'})``."""
-        parts = [repr(arg) for arg in self.args]
-        parts += [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        """The call as text: ``res.partner(1,).write({'name': 'x'})``.
+
+        Arguments that are to be masked are hidden.
+        """
+        terms = self._terms
+        text = self._call_text(self.args, self.kwargs)
+        pattern = terms.masked_pattern
+        if terms.hidden or (pattern is not None and pattern.search(text)):
+            args = mask(json.loads(encode_args(self.args)), terms.masked, terms.hidden)
+            kwargs = mask(json.loads(encode_kwargs(self.kwargs)), terms.masked)
+            text = self._call_text(args, kwargs)
+        return text
+
+    def _call_text(self, args: Iterable, kwargs: dict) -> str:
+        parts = [repr(arg) for arg in args]
+        parts += [f"{key}={value!r}" for key, value in kwargs.items()]
         return f"{self.recordset!r}.{self.method_name}({', '.join(parts)})"
 
     @property

@@ -58,12 +58,29 @@ class QueueJob(models.Model):
 
     def _positions(self, names):
         """Which positional arguments of the call have one of the names."""
-        model = self.env.registry.get(self.model_name)
-        method = getattr(model, self.method_name or "", None)
+        return self._places_of(self.model_name, self.method_name, names)
+
+    @api.model
+    def _places_of(self, model_name, method_name, names):
+        """The places of a method's parameters that have one of the names."""
+        model = self.env.registry.get(model_name)
+        method = getattr(model, method_name or "", None)
         if not callable(method):
             return ()
         parameters = list(inspect.signature(method).parameters)[1:]
         return [place for place, name in enumerate(parameters) if name in names]
+
+    def _read_format(self, fnames, load="_classic_read"):
+        """What a client reads of the arguments: those with some names are hidden."""
+        found = super()._read_format(fnames, load)
+        shown = {"args", "kwargs"}.intersection(fnames)
+        names = self._masked_argument_names() if shown else ()
+        if names:
+            for job, values in zip(self, found):
+                for field in shown:
+                    hidden = job._positions(names) if field == "args" else ()
+                    values[field] = mask(values[field], names, hidden)
+        return found
 
     def _readable(self, stored):
         """Text for a value of the stored JSON."""

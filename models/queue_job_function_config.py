@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -52,11 +53,16 @@ class Terms(NamedTuple):
 
     allowed: the method may be delayed, by declaration or by policy.
     channels: the complete names of all channels.
+    masked: the names of arguments that nobody may read, and a pattern of them.
+    hidden: the places of the method's parameters with one of these names.
     """
 
     config: JobConfig
     allowed: bool
     channels: frozenset
+    masked: frozenset
+    masked_pattern: re.Pattern | None
+    hidden: tuple
 
 
 class QueueJobFunction(models.Model):
@@ -79,10 +85,16 @@ class QueueJobFunction(models.Model):
     def _terms(self, model_name, method):
         """All that an enqueued call asks of its function, in one look-up."""
         config = self.job_config(self.job_function_name(model_name, method))
+        jobs = self.env["queue.job"]
+        masked = jobs._masked_argument_names()
+        names = "|".join(map(re.escape, sorted(masked)))
         return Terms(
             config,
             config.declared or self._delay_policy() == "any",
             self.env["queue.job.channel"]._known_names(),
+            masked,
+            re.compile(names) if names else None,
+            tuple(jobs._places_of(model_name, method, masked)),
         )
 
     @api.model

@@ -76,6 +76,8 @@ class QueueJob(models.Model):
 
     def write(self, vals):
         self._check_edit(vals)
+        if "channel" in vals:
+            self._check_channel(vals["channel"])
         if "eta" in vals or "state" in vals:
             vals = self._with_ready(vals)
         return super().write(vals)
@@ -93,6 +95,10 @@ class QueueJob(models.Model):
                     ", ".join(sorted(protected)),
                 )
             )
+
+    def _check_channel(self, name):
+        if name not in self.env["queue.job.channel"]._known_names():
+            raise UserError(_("The channel %s does not exist.", name))
 
     def _with_ready(self, vals):
         """Keep ``ready`` true to ``eta`` when somebody changes the date."""
