@@ -20,6 +20,7 @@ from . import report
 from .database import Database
 from .errors import BenchError
 from .figures import FIGURES, Figure
+from .machine import Others
 from .profiler import SUFFIX, Profiler
 from .results import Results
 from .session import Session
@@ -27,6 +28,8 @@ from .settings import FULL, QUICK, Paths, Sizes
 from .target import Target
 
 TARGETS = ("peer", "ours")
+# Small, they would tell nothing: made quickly only when asked for by name.
+SLOW = {"steady", "million_pending"}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -41,11 +44,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "figures",
         nargs="*",
         metavar="figure",
-        help="which ones; none: all, but steady when quick",
+        help="which ones; none: all",
     )
     add("--target", choices=(*TARGETS, "both"), default="both", help="what to measure")
     add("--rounds", type=int, help="how often; 5, or 1 with --quick")
-    add("--quick", action="store_true", help="small counts, one round: a minute or two")
+    add(
+        "--quick",
+        action="store_true",
+        help="small counts, one round, without the slow ones: some 90 seconds",
+    )
     add(
         "--set",
         action="append",
@@ -89,8 +96,7 @@ class Benchmark:
     def _wanted(self) -> set[str]:
         if self.options.figures:
             return set(self.options.figures)
-        # a minute of steady load would tell nothing, and ten are not quick
-        return set(FIGURES) - ({"steady"} if self.options.quick else set())
+        return set(FIGURES) - (SLOW if self.options.quick else set())
 
     def _folder(self) -> Path:
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -104,11 +110,10 @@ class Benchmark:
     def _about(self) -> dict:
         with Database("postgres") as db:
             postgresql = " ".join(db.one("SELECT version()").split()[:2])
+            self.postmaster = db.postmaster()
         return {
             "rounds": self.rounds,
             "cores": os.cpu_count(),
-            "load_before": os.getloadavg()[0],
-            "load_after": 0.0,
             "postgresql": postgresql,
             "commit": self._commit(),
             "sizes": "quick" if self.options.quick else "full",
@@ -148,30 +153,29 @@ class Benchmark:
 
     def _measure(self, session: Session, figure: Figure, number: int) -> None:
         target = session.target.name
+        head = f"round {number + 1} {target} {figure.name}"
         start = time.monotonic()
+        others = Others(self.postmaster)
         try:
             session.db.clear()
             measured = figure.measure(session)
         except (BenchError, psycopg2.Error) as error:
             self.results.fail(figure.name, target, f"{type(error).__name__}: {error}")
-            print(f"round {number + 1} {target:5} {figure.name}: {error}", flush=True)
             self.results.add(figure.name, target, getattr(error, "partial", {}))
+            print(f"{head}: {error}", flush=True)
             session.renew()
             return
         self.results.add(figure.name, target, measured)
+        share, took = others.share(), time.monotonic() - start
+        self.results.others.append(share)
         units = {metric.key: metric.unit for metric in figure.metrics}
         values = (f"{k} {report.number(v, units[k])}" for k, v in measured.items())
-        took = time.monotonic() - start
-        print(
-            f"round {number + 1} {target:5} {figure.name:20} {', '.join(values)}"
-            f"  ({took:.0f} s)",
-            flush=True,
-        )
+        note = f"({took:.0f} s, others {share:.0f} %)"
+        print(f"{head}: {', '.join(values)} {note}", flush=True)
 
     def _report(self) -> None:
         if not self.results.values and not self.results.failures:
             return
-        self.results.about["load_after"] = os.getloadavg()[0]
         self.results.save(self.folder / "results.json")
         text = report.table(self.results, self.figures)
         (self.folder / "table.md").write_text(text + "\n")

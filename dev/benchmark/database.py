@@ -161,10 +161,14 @@ class Database:
     # ---------------------------------------------------------- figures
     def cpu(self, without: tuple[int, ...] = ()) -> float:
         """CPU seconds so far of the whole server, but this and other backends."""
-        postmaster = process.parent(self.backend)
-        if not process.stat(self.backend) or postmaster <= 1:
+        return process.tree_cpu(self.postmaster(), without=(self.backend, *without))
+
+    def postmaster(self) -> int:
+        """The process id of the server, which has to run on this machine."""
+        pid = process.parent(self.backend)
+        if pid <= 1:
             raise BenchError("PostgreSQL runs elsewhere: its CPU time is not known")
-        return process.tree_cpu(postmaster, without=(self.backend, *without))
+        return pid
 
     def table(self) -> dict[str, float]:
         """Dead tuples, and MiB of the job table and of its indexes."""

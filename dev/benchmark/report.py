@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 from .figures import Figure
 from .results import Results, Row
 
 HEAD = ("figure", "metric", "ours", "peer", "ratio", "demand", "")
+# Percent of the machine that others may take.
+DISTURBED = 10
 COLOUR = {"ours": "#1f77b4", "peer": "#bbbbbb"}
 
 
@@ -33,14 +36,25 @@ def table(results: Results, figures: list[Figure]) -> str:
     text.insert(1, _line(["-" * width for width in widths], widths))
     for (figure, target), reason in results.failures.items():
         text.append(f"\n{figure}, {target}: {reason.strip().splitlines()[-1]}")
+    return "\n".join([*text, "", *_notes(results)])
+
+
+def _notes(results: Results) -> list[str]:
     about = results.about
-    text.append(
-        f"\n{about['rounds']} rounds, medians; {about['cores']} cores; load average"
-        f" {about['load_before']:.1f} before, {about['load_after']:.1f} after;"
-        f" {about['postgresql']}; commit {about['commit']}; sizes: {about['sizes']}"
-        f" (ours drains and enqueues {about['counts']['ours_times']} times as many)"
-    )
-    return "\n".join(text)
+    notes = [
+        f"{about['rounds']} rounds, medians; {about['cores']} cores,"
+        f" {about['postgresql']}, commit {about['commit']}.",
+        f"Sizes: {about['sizes']}; ours enqueues and drains"
+        f" {about['counts']['ours_times']} times as many jobs as the peer.",
+    ]
+    if others := results.others:
+        notes.append(
+            f"Other programs took {median(others):.0f} % of the machine (median of"
+            f" the measurements; {max(others):.0f} % at most)."
+        )
+        if max(others) > DISTURBED:
+            notes.append("That is too much to trust the figures.")
+    return notes
 
 
 def _cells(row: Row) -> tuple[str, ...]:

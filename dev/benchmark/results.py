@@ -21,6 +21,9 @@ class Results:
     #: {(figure, target): reason}
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    #: percent of the machine that other programs took, one a measurement
+    others: list[float] = field(default_factory=list)
+
     def add(self, figure: str, target: str, measured: dict[str, float]) -> None:
         for key, value in measured.items():
             self.values.setdefault((figure, key, target), []).append(float(value))
@@ -40,6 +43,7 @@ class Results:
     def save(self, path: Path) -> None:
         data = {
             "about": self.about,
+            "others": self.others,
             "values": [
                 {"figure": figure, "metric": metric, "target": target, "values": values}
                 for (figure, metric, target), values in self.values.items()
