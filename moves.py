@@ -114,16 +114,26 @@ def release(env, parent_ids: Iterable[int]) -> list[int]:
     parent_ids = list(parent_ids)
     if not parent_ids:
         return []
+    if not listeners.of(env).write:
+        released = release_unseen(env.cr, parent_ids)
+        _records(env, released).invalidate_recordset(flush=False)
+        return released
     opened = storage.graph.meet(env.cr, parent_ids)
-    released: list[int] = []
-    if opened and listeners.of(env).write:
-        behind = storage.graph.behind(env.cr, opened)
-        released = move(env, "release", behind, {"state": states.PENDING})
-    elif opened:
-        released = storage.graph.release(env.cr, opened)
+    behind = storage.graph.behind(env.cr, opened) if opened else []
+    released = move(env, "release", behind, {"state": states.PENDING})
     storage.graph.released(env.cr, parent_ids)
     if released:
         storage.insertion.notify(env.cr)
+    return released
+
+
+def release_unseen(cr, parent_ids: list[int]) -> list[int]:
+    """The same by SQL alone, when nobody listens; any cursor will do."""
+    opened = storage.graph.meet(cr, parent_ids)
+    released = storage.graph.release(cr, opened) if opened else []
+    storage.graph.released(cr, parent_ids)
+    if released:
+        storage.insertion.notify(cr)
     return released
 
 

@@ -12,7 +12,7 @@ from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.sql_db import Cursor
 
-from .. import moves, storage
+from .. import listeners, moves, storage
 from ..clock import utcnow
 from ..core import outcome, states
 from . import performing
@@ -248,9 +248,10 @@ def release_dependents(job) -> None:
     if job.state != states.DONE or not getattr(job, "release_due", False):
         return
     lease = job._lease
-    if lease is not None and lease._real:
+    if lease is None or not lease._real:
+        moves.release(job.env, job.db_record().ids)
+    elif listeners.of(job.env).write:
         with job.env.registry.cursor() as cr:
-            cr._cnx.set_isolation_level(1)  # READ COMMITTED
             moves.release(Environment(cr, SUPERUSER_ID, {}), [job._id])
     else:
-        moves.release(job.env, job.db_record().ids)
+        moves.release_unseen(lease.cr, [job._id])

@@ -32,7 +32,8 @@ UPDATE queue_job_barrier barrier
 RETURNING id, remaining
 """
 # The parents became done: each edge is met once, whoever comes first, so that a
-# repetition after a crash counts nothing twice.
+# repetition after a crash counts nothing twice. Barriers are locked in one order: two
+# jobs before the same two barriers never wait for each other in a circle.
 _MEET = """
 WITH met AS (
     UPDATE queue_job_edge SET met = true
@@ -40,11 +41,13 @@ WITH met AS (
     RETURNING barrier_id
 ), counted AS (
     SELECT barrier_id, count(*) AS number FROM met GROUP BY barrier_id
-    ORDER BY barrier_id
+), locked AS (
+    SELECT id FROM queue_job_barrier WHERE id IN (SELECT barrier_id FROM counted)
+     ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE queue_job_barrier barrier SET remaining = remaining - counted.number
-  FROM counted
- WHERE barrier.id = counted.barrier_id
+  FROM counted JOIN locked ON locked.id = counted.barrier_id
+ WHERE barrier.id = locked.id
 RETURNING barrier.id, barrier.remaining
 """
 # release: the jobs behind barriers that are open
