@@ -22,7 +22,6 @@
         "views/queue_job_menus.xml",
         "wizards/queue_job_demo_views.xml",
     ],
-    "installable": True,
     "application": True,
     "post_load": "post_load",
     "pre_init_hook": "pre_init_hook",

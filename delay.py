@@ -47,10 +47,6 @@ def chain(*delayables: Node) -> DelayableChain:
 class Graph(Dag):
     """The vertices of a graph of calls, and who waits for whom."""
 
-    def add_edge(self, parent, child) -> None:
-        """Let ``child`` wait for ``parent``."""
-        super().add_edge(parent, child)
-
     def topological_sort(self) -> list:
         """All vertices, parents first."""
         return self.topological()
@@ -83,6 +79,9 @@ class Node:
 
         :raises ValueError: the calls wait for each other in a circle
         """
+        self._delay_graph()
+
+    def _delay_graph(self) -> None:
         graph = DelayableGraph()
         self._add_to(graph, set())
         graph.delay()
@@ -267,7 +266,7 @@ class Delayable(Node):
     def delay(self) -> None:
         """Enqueue the call, with what follows on it, in the current transaction."""
         if self._followers:
-            super().delay()
+            self._delay_graph()
         else:
             self._delay_alone()
 
@@ -360,7 +359,11 @@ class DelayableRecordset:
 
     def __getattr__(self, name):
         delayable = self.delayable
-        prepare = getattr(delayable, name) if name not in _OWN else delayable.__getattr__(name)
+        prepare = (
+            getattr(delayable, name)
+            if name not in _OWN
+            else delayable.__getattr__(name)
+        )
 
         def delayed(*args, **kwargs):
             prepare(*args, **kwargs)

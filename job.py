@@ -120,7 +120,7 @@ class Job:
             _check_whole("max_retries", self.max_retries)
         if self.max_retries < 0:
             raise ValueError(f"max_retries is {self.max_retries}: 0 (no limit) or more")
-        self._eta = None
+        self._eta: datetime | None = None
         if eta:
             self.eta = eta
         self._description = description
@@ -531,7 +531,7 @@ class Job:
 
 
 @functools.lru_cache(maxsize=1024)
-def describe(model_class: type, method_name: str) -> str:
+def describe(model_class: Any, method_name: str) -> str:
     """First line of the method's docstring, else ``model.method``."""
     doc = inspect.getdoc(getattr(model_class, method_name, None)) or ""
     first = doc.strip().partition("\n")[0].strip()

@@ -143,4 +143,3 @@ def _records(env, ids):
 
 def _orm_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: False if value is None else value for name, value in values.items()}
-

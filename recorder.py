@@ -6,11 +6,9 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 
-
 from psycopg2.errors import UniqueViolation
 
 from . import buffer, listeners, moves, rows, storage
-
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError
 from .sentinel import machine
@@ -289,5 +287,3 @@ def related_action(job):
     record = job.db_record()
     name = config.related_action_func_name or "related_action_open_record"
     return getattr(record, name)(**(config.related_action_kwargs or {}))
-
-

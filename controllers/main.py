@@ -7,7 +7,7 @@ import logging
 
 from werkzeug.exceptions import BadRequest, Forbidden
 
-from odoo import SUPERUSER_ID, _, http
+from odoo import SUPERUSER_ID, http
 
 from .. import executor
 from ..core import proof as proofs
@@ -68,7 +68,7 @@ class RunJobController(executor.JobHooks, http.Controller):
         :param failure_retry_seconds: failing ones ask for another try after this time
         """
         if not http.request.env.user.has_group("base.group_erp_manager"):
-            raise Forbidden(_("Access denied"))
+            raise Forbidden(http.request.env._("Access denied"))
         options = _test_job_options(priority, max_retries, channel, description)
         number = _number("size", size, int)
         # Whoever administrates the users may make test jobs in any channel.

@@ -118,7 +118,7 @@ def commit(lease, cr) -> None:
     if lease is None and type(cr) is Cursor and odoo_module.current_test:
         cr.flush()
     else:
-        cr.commit()
+        cr.commit()  # pylint: disable=invalid-commit
 
 
 @contextmanager
@@ -227,5 +227,3 @@ def _dotted(klass: type) -> str:
     if klass.__module__ in (None, "builtins"):
         return klass.__qualname__
     return f"{klass.__module__}.{klass.__qualname__}"
-
-

@@ -122,9 +122,7 @@ class QueueJob(models.Model):
     _barrier_idx = models.Index("(barrier_id) WHERE barrier_id IS NOT NULL")
     _release_due_idx = models.Index("(id) WHERE release_due")
     _done_idx = models.Index("(channel, date_done) WHERE state = 'done'")
-    _cancelled_idx = models.Index(
-        "(channel, date_cancelled) WHERE state = 'cancelled'"
-    )
+    _cancelled_idx = models.Index("(channel, date_cancelled) WHERE state = 'cancelled'")
     _failed_idx = models.Index("(channel, date_created) WHERE state = 'failed'")
 
     # ------------------------------------------------------------------ schema
@@ -197,7 +195,12 @@ class QueueJob(models.Model):
         ]
         return {
             "nodes": [
-                {"id": job.id, "label": job.name, "title": job.func_string, "state": job.state}
+                {
+                    "id": job.id,
+                    "label": job.name,
+                    "title": job.func_string,
+                    "state": job.state,
+                }
                 for job in jobs
             ],
             "edges": edges,

@@ -37,9 +37,7 @@ class QueueJob(models.Model):
         """
         if "queue_job" in odoo_config["server_wide_modules"]:
             return
-        cron = self.env.ref(
-            "queue_job.ir_cron_queue_job_run", raise_if_not_found=False
-        )
+        cron = self.env.ref("queue_job.ir_cron_queue_job_run", raise_if_not_found=False)
         if cron:
             # Whoever enqueues has no rights on scheduled actions.
             cron.sudo()._trigger(at)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from odoo import _, models
+from odoo import models
 
 
 class QueueJob(models.Model):
@@ -16,14 +16,12 @@ class QueueJob(models.Model):
             job._subscribe_on_failure()
             message = job._message_failed_job()
             if message:
-                job.message_post(
-                    body=message, subtype_xmlid="queue_job.mt_job_failed"
-                )
+                job.message_post(body=message, subtype_xmlid="queue_job.mt_job_failed")
 
     def _message_failed_job(self):
         """The text that is posted for a failed job; nothing is posted without one."""
         self.ensure_one()
-        return _(
+        return self.env._(
             "Something bad happened during the execution of job %s. "
             "More details in the 'Exception Information' section.",
             self.uuid,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from .. import buffer, moves
@@ -65,12 +65,16 @@ class QueueJob(models.Model):
     def create(self, vals_list):
         if self.env.context.get("_job_edit_sentinel") is not EDIT_SENTINEL:
             raise AccessError(
-                _("Jobs are made by with_delay(): they cannot be created by hand.")
+                self.env._(
+                    "Jobs are made by with_delay(): they cannot be created by hand."
+                )
             )
         return super(
             QueueJob,
             self.with_context(
-                mail_create_nolog=True, mail_create_nosubscribe=True, tracking_disable=True
+                mail_create_nolog=True,
+                mail_create_nosubscribe=True,
+                tracking_disable=True,
             ),
         ).create(vals_list)
 
@@ -90,7 +94,7 @@ class QueueJob(models.Model):
             protected |= MACHINE_FIELDS.intersection(vals)
         if protected:
             raise AccessError(
-                _(
+                self.env._(
                     "Not allowed to change field(s) of a job: %s",
                     ", ".join(sorted(protected)),
                 )
@@ -98,7 +102,7 @@ class QueueJob(models.Model):
 
     def _check_channel(self, name):
         if name not in self.env["queue.job.channel"]._known_names():
-            raise UserError(_("The channel %s does not exist.", name))
+            raise UserError(self.env._("The channel %s does not exist.", name))
 
     def _with_ready(self, vals):
         """Keep ``ready`` true to ``eta`` when somebody changes the date."""
@@ -113,8 +117,8 @@ class QueueJob(models.Model):
         moves.cancel_dependents(self.env, unfinished.ids)
         return super().unlink()
 
-    def copy(self, default=None):
-        raise UserError(_("A job cannot be duplicated: requeue it instead."))
+    def copy(self, default=None):  # pylint: disable=method-required-super
+        raise UserError(self.env._("A job cannot be duplicated: requeue it instead."))
 
     # The rows of this transaction's with_delay() calls are written late (D5): whoever
     # is about to read the table has them written first.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from odoo import _, models
+from odoo import models
 from odoo.exceptions import UserError
 
 from ..exception import JobError
@@ -22,9 +22,9 @@ class QueueJob(models.Model):
         try:
             action = Job._load_from_db_record(self).related_action()
         except (JobError, AttributeError) as error:
-            raise UserError(_("No action available for this job")) from error
+            raise UserError(self.env._("No action available for this job")) from error
         if action is None:
-            raise UserError(_("No action available for this job"))
+            raise UserError(self.env._("No action available for this job"))
         return action
 
     def related_action_open_record(self):
@@ -43,7 +43,7 @@ class QueueJob(models.Model):
         if not records:
             return None
         action = {
-            "name": _("Related Record"),
+            "name": self.env._("Related Record"),
             "type": "ir.actions.act_window",
             "view_mode": "form",
             "res_model": records._name,
@@ -52,7 +52,7 @@ class QueueJob(models.Model):
             action["res_id"] = records.id
         else:
             action.update(
-                name=_("Related Records"),
+                name=self.env._("Related Records"),
                 view_mode="list,form",
                 domain=[("id", "in", records.ids)],
             )
@@ -66,7 +66,7 @@ class QueueJob(models.Model):
             "queue_job.action_queue_job"
         )
         action.update(
-            name=_("Jobs for graph %s", self.graph_uuid),
+            name=self.env._("Jobs for graph %s", self.graph_uuid),
             context={},
             domain=[("id", "in", jobs.ids)],
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import time
 
-from odoo import _, api, models
+from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
 from .. import buffer, job_handle, moves, storage
@@ -24,13 +24,13 @@ class QueueJob(models.Model):
 
     def button_done(self):
         """Set the jobs done without running them."""
-        result = _("Manually set to done by %s", self.env.user.name)
+        result = self.env._("Manually set to done by %s", self.env.user.name)
         self._change_job_state(states.DONE, result=result)
         return True
 
     def button_cancelled(self):
         """Cancel the jobs and what waits for them; ask the running ones to stop."""
-        result = _("Cancelled by %s", self.env.user.name)
+        result = self.env._("Cancelled by %s", self.env.user.name)
         self._change_job_state(states.CANCELLED, result=result)
         return True
 
@@ -55,7 +55,7 @@ class QueueJob(models.Model):
         elif state == states.CANCELLED:
             return self._cancel_or_stop(result)
         else:
-            raise UserError(_("Jobs cannot be set to the state %s.", state))
+            raise UserError(self.env._("Jobs cannot be set to the state %s.", state))
         return self.browse(moved)
 
     def _check_may_steer(self):
@@ -65,12 +65,14 @@ class QueueJob(models.Model):
             "queue_job.group_queue_job_operator"
         ):
             raise AccessError(
-                _("Only operators of the job queue can change the state of jobs.")
+                self.env._(
+                    "Only operators of the job queue can change the state of jobs."
+                )
             )
 
     def _cancel_or_stop(self, reason=None):
         """Cancel what does not run, ask the rest to stop; return what is affected."""
-        reason = reason or _("Cancelled by %s", self.env.user.name)
+        reason = reason or self.env._("Cancelled by %s", self.env.user.name)
         moved = moves.cancel(self.env, self.ids, reason)
         asked = storage.transition.ask_to_stop(
             self.env.cr, self.ids, self.env.uid, reason

@@ -79,7 +79,9 @@ def take_ids(cr, number: int) -> list[int]:
 
 def copy_rows(cr, rows: Iterable[Sequence[Any]]) -> None:
     """Insert many jobs in one statement; every row has its id."""
-    text = "".join(["\t".join([_copy_text(value) for value in row]) + "\n" for row in rows])
+    text = "".join(
+        ["\t".join([_copy_text(value) for value in row]) + "\n" for row in rows]
+    )
     cr.copy_expert(_COPY, io.StringIO(text))
 
 

@@ -93,8 +93,17 @@ class Database:
         :raises AssertionError: it failed
         """
         done = subprocess.run(
-            [PYTHON, ODOO_BIN, "shell", "-c", CONF, "-d", self.name, "--no-http",
-             "--log-level=warn"],
+            [
+                PYTHON,
+                ODOO_BIN,
+                "shell",
+                "-c",
+                CONF,
+                "-d",
+                self.name,
+                "--no-http",
+                "--log-level=warn",
+            ],
             input=f"{code}\nenv.cr.commit()\nprint('shell', 'ended')\n",
             capture_output=True,
             text=True,
@@ -133,8 +142,17 @@ with open({pipe!r}) as pipe:
         self.pipe_path.unlink(missing_ok=True)
         os.mkfifo(self.pipe_path)
         self.process = subprocess.Popen(
-            [PYTHON, ODOO_BIN, "shell", "-c", CONF, "-d", self.database.name,
-             "--no-http", "--log-level=warn"],
+            [
+                PYTHON,
+                ODOO_BIN,
+                "shell",
+                "-c",
+                CONF,
+                "-d",
+                self.database.name,
+                "--no-http",
+                "--log-level=warn",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -159,7 +177,7 @@ with open({pipe!r}) as pipe:
         self.pipe.flush()
         for line in self.process.stdout:
             if line.startswith("answer "):
-                output, error = json.loads(line[len("answer "):])
+                output, error = json.loads(line[len("answer ") :])
                 assert error is None, error
                 return output
         raise AssertionError("the shell has ended")
@@ -274,10 +292,8 @@ class Server:
             return
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
 
     def kill(self) -> None:

@@ -24,7 +24,9 @@ class TestStopping(unittest.TestCase):
         cls.shell = cls.enterClassContext(Shell(cls.db))
 
     def job(self, uuid, fields="state"):
-        (row,) = self.db.query(f"SELECT {fields} FROM queue_job WHERE uuid = %s", (uuid,))
+        (row,) = self.db.query(
+            f"SELECT {fields} FROM queue_job WHERE uuid = %s", (uuid,)
+        )
         return row if len(row) > 1 else row[0]
 
     def wait_for(self, uuid, *states):
@@ -135,9 +137,11 @@ class TestStopping(unittest.TestCase):
     def test_jobs_enqueued_by_a_job_run(self):
         self.shell.enqueue("enqueue_more(3)")
         wait_until(
-            lambda: self.db.value(
-                "SELECT count(*) FROM test_queue_effect WHERE name = 'more'"
-            )
-            == 3,
+            lambda: (
+                self.db.value(
+                    "SELECT count(*) FROM test_queue_effect WHERE name = 'more'"
+                )
+                == 3
+            ),
             "the jobs that a job enqueued left their effects",
         )

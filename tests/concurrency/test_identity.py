@@ -5,8 +5,8 @@ import threading
 from contextlib import closing
 
 from odoo import api
-from odoo.tests.common import BaseCase, get_db_name
 from odoo.modules.registry import Registry
+from odoo.tests.common import BaseCase, get_db_name
 
 KEY = "test_identity_of_concurrent_transactions"
 
@@ -20,8 +20,8 @@ class TestIdentity(BaseCase):
         with self.registry.cursor() as cr:
             cr.execute(
                 "INSERT INTO queue_job_function (model_id, method, name, declared_by,"
-                " channel_id) SELECT model.id, 'write', '<res.partner>.write', 'record',"
-                " channel.id FROM ir_model model, queue_job_channel channel"
+                " channel_id) SELECT model.id, 'write', '<res.partner>.write',"
+                " 'record', channel.id FROM ir_model model, queue_job_channel channel"
                 " WHERE model.model = 'res.partner' AND channel.name = 'root'"
             )
         self.registry.clear_cache()
@@ -64,7 +64,10 @@ class TestIdentity(BaseCase):
         self.assertEqual(len(set(found)), 1, "all callers know the job that exists")
 
     def test_a_twin_that_was_committed_after_our_snapshot_is_found(self):
-        with closing(self.registry.cursor()) as cr, closing(self.registry.cursor()) as other:
+        with (
+            closing(self.registry.cursor()) as cr,
+            closing(self.registry.cursor()) as other,
+        ):
             env = self.env(cr)
             cr.execute("SELECT 1")
             first = self.env(other)["res.partner"].browse(1)

@@ -97,8 +97,10 @@ class TestGraph(TransactionCase):
         calls = self.calls(5)
         group(*calls).on_done(*self.calls(1)).delay()
         self.env.flush_all()
-        self.env.cr.execute("DELETE FROM queue_job_edge WHERE parent_id < %s",
-                            (self.records(calls)[0].id,))
+        self.env.cr.execute(
+            "DELETE FROM queue_job_edge WHERE parent_id < %s",
+            (self.records(calls)[0].id,),
+        )
         after = storage.graph.repair(self.env.cr, 0, limit=3)
         self.assertEqual(after, self.records(calls)[2].id)
         self.assertEqual(storage.graph.repair(self.env.cr, after, limit=3), 0)

@@ -11,5 +11,4 @@
         "security/ir.model.access.csv",
         "data/queue_data.xml",
     ],
-    "installable": True,
 }

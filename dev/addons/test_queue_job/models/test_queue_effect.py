@@ -79,8 +79,15 @@ class TestQueueEffect(models.Model):
     @job(retry_pattern={1: 1, 2: 2})
     def retry_until(self, number):
         """Succeed in a certain try"""
-        tries = self.env["queue.job"].sudo().search_count(
-            [("uuid", "=", self.env.context.get("job_uuid")), ("retry", ">=", number - 1)]
+        tries = (
+            self.env["queue.job"]
+            .sudo()
+            .search_count(
+                [
+                    ("uuid", "=", self.env.context.get("job_uuid")),
+                    ("retry", ">=", number - 1),
+                ]
+            )
         )
         self._leave(f"try undone {number}")
         if not tries:
