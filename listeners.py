@@ -20,6 +20,7 @@ class Listeners(NamedTuple):
 
     create: bool
     write: bool
+    unlink: bool = False
 
 
 def of(env) -> Listeners:
@@ -51,6 +52,7 @@ def _find(model_class, registry) -> Listeners:
         or computed
         or any(field.default or field.required for field in foreign),
         write=_is_overridden(model_class, "write") or computed or triggered,
+        unlink=_is_overridden(model_class, "unlink"),
     )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 from odoo import api, models
 
-from .. import storage
+from .. import listeners, storage
+from ..storage.retention import Rule
+
+#: jobs, per state, that one transaction removes
+_BATCH = 5000
 
 
 class QueueJob(models.Model):
@@ -13,14 +17,39 @@ class QueueJob(models.Model):
 
     @api.model
     def autovacuum(self):
-        """Delete the jobs that are over for longer than their channel keeps them."""
-        cron = self.env["ir.cron"]
-        for channel, days in self._retentions():
-            while removed := storage.retention.remove(self.env.cr, channel, days):
-                cron._commit_progress(removed)
+        """Delete the jobs that are over for longer than channel or function say."""
+        for rule in self._retention_rules():
+            while ids := storage.retention.old(self.env.cr, rule, _BATCH):
+                self._remove_old(ids)
+                self.env["ir.cron"]._commit_progress(len(ids))
+        while storage.graph.prune(self.env.cr, _BATCH):
+            self.env["ir.cron"]._commit_progress()
         return True
 
-    def _retentions(self):
-        """``(channel, days)`` of each channel."""
-        channels = self.env["queue.job.channel"].sudo().search([])
-        return [(each.complete_name, each.removal_interval) for each in channels]
+    @api.model
+    def _remove_old(self, ids):
+        if listeners.of(self.env).unlink:
+            # Nobody is asked for his rights when old jobs go.
+            self.sudo().browse(ids).unlink()
+        else:
+            storage.retention.remove(self.env.cr, ids)
+
+    @api.model
+    def _retention_rules(self):
+        """What is removed after how many days: a list of rules."""
+        # The settings hold for all jobs, whoever calls.
+        channels = self.env["queue.job.channel"].sudo().search([("complete_name", "!=", False)])
+        special = self.env["queue.job.function"].sudo().search(
+            [("removal_interval", ">", 0)]
+        )
+        days = {each.complete_name: each.removal_interval for each in channels}
+        aliases = storage.channel.aliases(self.env.cr)
+        days.update({old: days[new] for old, new in aliases.items() if new in days})
+        but = tuple(special.ids)
+        rules = [Rule(name, kept, but=but) for name, kept in days.items()]
+        rules += [
+            Rule(name, function.removal_interval, only=(function.id,))
+            for function in special
+            for name in days
+        ]
+        return rules

@@ -122,8 +122,10 @@ WITH gone AS (
             SELECT 1 FROM queue_job job WHERE job.barrier_id = barrier.id)
          LIMIT %s)
     RETURNING id
+), edges AS (
+    DELETE FROM queue_job_edge USING gone WHERE barrier_id = gone.id
 )
-DELETE FROM queue_job_edge USING gone WHERE barrier_id = gone.id
+SELECT count(*) FROM gone
 """
 
 
@@ -236,6 +238,6 @@ def _let_go(cr, done: list[int]) -> None:
 
 
 def prune(cr, limit: int) -> int:
-    """Remove barriers without a job behind them; return how many edges went."""
+    """Remove barriers without a job behind them; return how many went."""
     cr.execute(_PRUNE, (limit,))
-    return cr.rowcount
+    return cr.fetchone()[0]

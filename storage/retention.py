@@ -3,37 +3,69 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # Per state by its own partial index, oldest first, and never more than a batch: the
 # locks and the dead rows of one transaction stay few.
+_OLD = """
+(SELECT id FROM queue_job
+  WHERE state = 'done' AND channel = %(channel)s
+    AND date_done < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
+    AND NOT release_due {functions}
+  ORDER BY date_done LIMIT %(limit)s)
+UNION ALL
+(SELECT id FROM queue_job
+  WHERE state = 'cancelled' AND channel = %(channel)s
+    AND date_cancelled < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
+    {functions}
+  ORDER BY date_cancelled LIMIT %(limit)s)
+"""
+_ONLY = "AND job_function_id = ANY(%(only)s)"
+_BUT = "AND (job_function_id IS NULL OR job_function_id <> ALL(%(but)s))"
+# ... with what hangs on them; their tries go by their foreign key
 _REMOVE = """
-WITH old AS (
-    (SELECT id FROM queue_job
-      WHERE state = 'done' AND channel = %(channel)s
-        AND date_done < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
-        AND NOT release_due
-      ORDER BY date_done LIMIT %(limit)s)
-    UNION ALL
-    (SELECT id FROM queue_job
-      WHERE state = 'cancelled' AND channel = %(channel)s
-        AND date_cancelled < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
-      ORDER BY date_cancelled LIMIT %(limit)s)
-), messages AS (
-    DELETE FROM mail_message
-     WHERE model = 'queue.job' AND res_id IN (SELECT id FROM old)
+WITH messages AS (
+    DELETE FROM mail_message WHERE model = 'queue.job' AND res_id = ANY(%(ids)s)
 ), followers AS (
-    DELETE FROM mail_followers
-     WHERE res_model = 'queue.job' AND res_id IN (SELECT id FROM old)
+    DELETE FROM mail_followers WHERE res_model = 'queue.job' AND res_id = ANY(%(ids)s)
+), activities AS (
+    DELETE FROM mail_activity WHERE res_model = 'queue.job' AND res_id = ANY(%(ids)s)
 ), progress AS (
-    DELETE FROM queue_job_progress WHERE job_id IN (SELECT id FROM old)
+    DELETE FROM queue_job_progress WHERE job_id = ANY(%(ids)s)
+), stops AS (
+    DELETE FROM queue_job_stop WHERE job_id = ANY(%(ids)s)
 )
-DELETE FROM queue_job WHERE id IN (SELECT id FROM old)
+DELETE FROM queue_job WHERE id = ANY(%(ids)s)
 """
 
 
-def remove(cr, channel: str, days: int, limit: int = 5000) -> int:
-    """Remove jobs that are over for more than ``days``; return how many went.
+class Rule(NamedTuple):
+    """How long the jobs of a channel are kept.
 
-    :param limit: at most so many per state; call again until none is left
+    only: of these functions alone; but: of all functions but these (record ids)
     """
-    cr.execute(_REMOVE, {"channel": channel, "days": days, "limit": limit})
+
+    channel: str
+    days: int
+    only: tuple[int, ...] = ()
+    but: tuple[int, ...] = ()
+
+
+def old(cr, rule: Rule, limit: int) -> list[int]:
+    """Jobs that are over for longer than they are kept, at most ``limit`` a state."""
+    functions = _ONLY if rule.only else _BUT if rule.but else ""
+    params = {
+        "channel": rule.channel,
+        "days": rule.days,
+        "only": list(rule.only),
+        "but": list(rule.but),
+        "limit": limit,
+    }
+    cr.execute(_OLD.format(functions=functions), params)
+    return [row[0] for row in cr.fetchall()]
+
+
+def remove(cr, ids: list[int]) -> int:
+    """Remove the jobs with all that hangs on them; return how many went."""
+    cr.execute(_REMOVE, {"ids": ids})
     return cr.rowcount
