@@ -1,0 +1,115 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""With many rows the queue's statements read their index, never the table."""
+
+from odoo.tests.common import TransactionCase
+
+from odoo.addons.queue_job import storage
+from odoo.addons.queue_job.executor.claiming import _NEXT, _START
+from odoo.addons.queue_job.storage import (
+    execution,
+    graph,
+    insertion,
+    recovery,
+    retention,
+    schedule,
+)
+
+ROWS = 50_000
+
+
+class TestPlans(TransactionCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
+        cls.env["res.partner"].browse(1).with_delay().write({"ref": "x"})
+        cls.env.flush_all()
+        cls.env.cr.execute("SELECT max(id) FROM queue_job")
+        (template,) = cls.env.cr.fetchone()
+        names = [name for name in insertion.COLUMNS if name != "id"]
+        # a table as it is after some time: most are done, some wait for a date
+        own = {
+            "uuid": "md5(number::text)",
+            "state": "CASE number %% 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'failed'"
+            " ELSE 'done' END",
+            "ready": "number %% 20 = 0",
+            "eta": "CASE WHEN number %% 20 <> 0 THEN now() + interval '1 day' END",
+            "channel": "'root.c' || number %% 7",
+            "identity_key": "CASE WHEN number %% 3 = 0 THEN 'key' || number END",
+        }
+        values = ", ".join(own.get(name, f"job.{name}") for name in names)
+        cls.env.cr.execute(
+            f"INSERT INTO queue_job ({', '.join(names)}, attempt, date_done)"
+            f" SELECT {values}, 0, now() FROM queue_job job,"
+            " generate_series(1, %s) number WHERE job.id = %s",
+            (ROWS, template),
+        )
+        cls.env.cr.execute("ANALYZE queue_job")
+
+    def plan(self, query, params=None):
+        self.env.cr.execute("EXPLAIN " + query, params)
+        return "\n".join(row[0] for row in self.env.cr.fetchall())
+
+    def check(self, index, query, params=None):
+        plan = self.plan(query, params)
+        self.assertIn(index, plan)
+        self.assertNotIn("Seq Scan on queue_job ", plan)
+        self.assertNotIn("Seq Scan on queue_job job", plan)
+        self.assertNotIn("Sort", plan)
+
+    def test_scheduling_reads_the_first_rows_of_each_channel(self):
+        self.env.cr.execute(schedule._PLANS)
+        params = {"names": ["root.c0", "root.c1"], "numbers": [4, 4], "without": []}
+        self.check("queue_job_ready_idx", schedule._CANDIDATES, params)
+
+    def test_the_jobs_that_are_due_are_read_by_their_date(self):
+        self.check("queue_job_held_eta_idx", schedule._PROMOTE_DUE, {"limit": 100})
+
+    def test_the_running_jobs_are_counted_in_their_index(self):
+        self.env.cr.execute(schedule._PLANS)
+        plan = self.plan(schedule._READ)
+        self.assertIn("queue_job_running_idx", plan)
+        self.assertNotIn("Seq Scan on queue_job ", plan)
+
+    def test_the_job_of_a_request_is_found_by_its_uuid_or_among_the_running(self):
+        plan = self.plan(_START.query, ("w", 1, "u", 1))
+        self.assertRegex(plan, "queue_job_(uuid_uniq|running_idx)")
+        self.assertNotIn("Seq Scan on queue_job job", plan)
+
+    def test_the_next_job_of_a_channel_is_the_first_of_its_index(self):
+        for statement in execution._PLANS.split(";"):
+            self.env.cr.execute(statement.replace("SET ", "SET LOCAL "))
+        self.check("queue_job_ready_idx", _NEXT.query, ("w", 1, "root.c0"))
+
+    def test_a_job_is_finished_in_its_place(self):
+        values = (1, None, 1.0, None, False, "(0,1)", 1, 1)
+        self.assertIn("Tid Scan", self.plan(execution.FINISH.query, values))
+
+    def test_an_identity_is_looked_up_in_its_index(self):
+        self.check(
+            "queue_job_identity_uniq",
+            insertion._FIND_IDENTITIES.replace("DISTINCT ON (identity_key)", "").replace(
+                "ORDER BY identity_key, id", ""
+            ),
+            (["key3", "key6"],),
+        )
+
+    def test_old_jobs_are_found_by_their_date(self):
+        query = retention._OLD.format(functions="")
+        params = {"channel": "root.c0", "days": 30, "limit": 100}
+        plan = self.plan(query, params)
+        self.assertIn("queue_job_done_idx", plan)
+        self.assertIn("queue_job_cancelled_idx", plan)
+
+    def test_the_jobs_behind_a_barrier_are_found_by_it(self):
+        self.check("queue_job_barrier_idx", graph._BEHIND, ([1],))
+
+    def test_jobs_to_be_looked_after_are_in_an_index_of_their_own(self):
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        self.check("queue_job_release_due_idx", graph._RELEASE_DUE)
+        self.check("queue_job_running_idx", recovery._ORPHANS, {"grace": 1, "limit": 9})
+
+    def test_no_statement_of_a_lease_is_compiled(self):
+        self.assertIn("jit = off", execution._PLANS)
+        self.assertIn("jit = off", schedule._PLANS)
+        self.assertTrue(storage.prepared)
