@@ -109,6 +109,18 @@ class TestQueueEffect(models.Model):
         """Have none"""
 
     @job
+    def read_parameter(self, key, seconds=0):
+        """Leave the value of a system parameter, which Odoo caches"""
+        parameters = self.env["ir.config_parameter"].sudo()
+        self._leave(parameters.get_param(key, "none"))
+        time.sleep(seconds)
+
+    @job
+    def write_parameter(self, key, value):
+        """Change a system parameter"""
+        self.env["ir.config_parameter"].sudo().set_param(key, value)
+
+    @job
     def sleep(self, seconds):
         """Sleep"""
         time.sleep(seconds)
