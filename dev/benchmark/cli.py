@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="dev/bench",
         description="Measure the add-on and its peer, interleaved, in one run.",
         epilog="figures: " + ", ".join(FIGURES),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=argparse.HelpFormatter,
     )
     add = parser.add_argument
     add(
@@ -46,7 +46,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="figure",
         help="which ones; none: all",
     )
-    add("--target", choices=(*TARGETS, "both"), default="both", help="what to measure")
+    add("--target", choices=(*TARGETS, "both"), default="both", help="what; both")
     add("--rounds", type=int, help="how often; 5, or 1 with --quick")
     add(
         "--quick",

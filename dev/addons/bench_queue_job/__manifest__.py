@@ -12,5 +12,4 @@
         "data/queue.job.channel.csv",
         "data/bench_job.xml",
     ],
-    "installable": True,
 }
