@@ -39,6 +39,8 @@ class Config:
     lease_seconds: a request takes no further job after this time.
     poll_seconds: the longest time between two looks at a database.
     max_deaths: how often a job's worker may die; None leaves it to the database.
+    metrics_token: who knows it may read health and metrics; None leaves it to the
+    database.
     jobrunner_db_*: the runner's own way to PostgreSQL, for example past a pooler.
     """
 
@@ -56,6 +58,7 @@ class Config:
     lease_seconds: float = 1.0
     poll_seconds: float = 5.0
     max_deaths: int | None = None
+    metrics_token: str | None = None
 
 
 def load(report: Callable[[ValueError], None] | None = None) -> Config:
@@ -100,7 +103,7 @@ def _read(key: str, text: str, reader: Callable[[str], Any]) -> Any:
 
 
 def _shown(key: str, text: str) -> str:
-    return "refused" if key.endswith("password") else repr(text)
+    return "refused" if key.endswith(("password", "token")) else repr(text)
 
 
 def _raw() -> Iterator[tuple[str, str]]:
@@ -205,5 +208,6 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "lease_seconds": _seconds(0, 3600),
     "poll_seconds": _seconds(0.1, 3600),
     "max_deaths": _whole(0, 10**6),
+    "metrics_token": str,
 }
 assert set(_READERS) == {field.name for field in fields(Config)}

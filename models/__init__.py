@@ -13,6 +13,7 @@ from . import (
     queue_job_lock,
     queue_job_runner,
     queue_job_stat,
+    queue_job_health,
     queue_job_channel,
     queue_job_channel_effective,
     queue_job_display,

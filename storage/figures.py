@@ -7,10 +7,11 @@ ended is read from the roll-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..core import histogram
 from ..core.histogram import SIZE
 from .rollup import OUTCOMES, TOTAL
 
@@ -68,9 +69,15 @@ SELECT channel, extract(epoch FROM {_UTC} - min(since))::float8
   ) AS job
  GROUP BY channel
 """
-_LAST_START = f"""
-SELECT extract(epoch FROM {_UTC} - max(date_started))::float8
-  FROM queue_job WHERE state = 'started'
+_LAST_END = f"""
+SELECT extract(epoch FROM {_UTC} - greatest(
+           (SELECT max(date_done) FROM queue_job
+             WHERE state = 'done' AND channel = %(channel)s),
+           (SELECT max(date_ended) FROM queue_job_try)))::float8
+"""
+_BUSY = """
+SELECT EXISTS (SELECT FROM ir_module_module
+                WHERE state IN ('to install', 'to upgrade', 'to remove'))
 """
 _RUNNERS = f"""
 SELECT number, node, pid, version, kind, started_at, seen_at,
@@ -155,9 +162,15 @@ def oldest(cr) -> dict[str, float]:
         return {name: max(0.0, age or 0.0) for name, age in cr.fetchall()}
 
 
-def last_start(cr) -> float | None:
-    """Seconds since the start of the running job that was started last."""
-    cr.execute(_LAST_START)
+def last_end(cr, channel: str) -> float | None:
+    """Seconds since a job of the channel was done, or a try failed anywhere."""
+    cr.execute(_LAST_END, {"channel": channel})
+    return cr.fetchone()[0]
+
+
+def is_busy(cr) -> bool:
+    """Whether modules are marked to be installed, updated or removed."""
+    cr.execute(_BUSY)
     return cr.fetchone()[0]
 
 
@@ -185,6 +198,20 @@ def totals(cr) -> dict[str, Ended]:
     """What ended since the counting began, by channel."""
     cr.execute(_TOTALS)
     return {name: Ended._make(row) for name, *row in cr.fetchall()}
+
+
+def add(parts: Iterable[Ended]) -> Ended:
+    """What ended in all of these together."""
+    parts = list(parts)
+    sums = {
+        name: sum(getattr(part, name) for part in parts)
+        for name in (*OUTCOMES, "wait_seconds", "run_seconds")
+    }
+    return Ended(
+        **sums,
+        wait_histogram=histogram.add(part.wait_histogram for part in parts),
+        run_histogram=histogram.add(part.run_histogram for part in parts),
+    )
 
 
 @contextmanager

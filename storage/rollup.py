@@ -208,6 +208,11 @@ def prepare(cr) -> None:
     cr.execute(_TABLE)
 
 
+def begin(cr) -> None:
+    """Have the transaction of a cursor, which must be new, serve for :func:`add_up`."""
+    cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
 def add_up(cr) -> bool:
     """Add what ended to the figures, a minute of it at most.
 

@@ -1,0 +1,230 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""How the queue is doing: channels, runners, and what is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from odoo import api, models
+from odoo.tools import config as odoo_config
+
+from .. import buffer, storage
+from ..clock import utcnow
+from ..core import health
+from ..core.channels import ROOT, lineage
+from ..storage.figures import Backlog
+
+#: a scheduled action that is late by so much is not called by anybody
+_OVERDUE = timedelta(minutes=5)
+
+
+class QueueJobStat(models.Model):
+    _inherit = "queue.job.stat"
+
+    @api.model
+    def _overview(self):
+        """How the queue is doing at this moment.
+
+        :return:
+            ``channels``: by name, each with ``name``; ``capacity`` (None: no limit of
+            its own), ``sequential``, ``throttle``, ``paused`` as they are in force and
+            ``configured`` (the server's configuration says so); ``enqueued``,
+            ``started``, ``running`` (both), ``pending``, ``scheduled`` (for a date)
+            and ``failed`` jobs and ``oldest`` (seconds that a job waits, None), all
+            with the channels below it; the same without these as ``own``;
+            ``runners``: those that are alive;
+            ``executed_by``: ``runner``, ``cron`` or ``nobody``;
+            ``problems``: ``code``, ``error`` (jobs do not run as they should) and
+            ``text`` with the remedy, the worst first;
+            ``warning``: the texts of them as one, or False.
+        """
+        buffer.flush(self.env)
+        cr = self.env.cr
+        effective = self.env["queue.job.channel"]._in_force()
+        backlog, oldest = storage.figures.backlog(cr), storage.figures.oldest(cr)
+        runners = storage.figures.runners(cr)
+        channels = _channels(effective, backlog, oldest)
+        facts = self._facts(effective, runners, channels[0])
+        problems = [self._problem(code) for code in health.problems(facts)]
+        problems += self._delays(effective, backlog, oldest, facts)
+        return {
+            "channels": channels,
+            "runners": [runner._asdict() for runner in runners],
+            "executed_by": health.executed_by(facts),
+            "problems": problems,
+            "warning": "\n".join(each["text"] for each in problems) or False,
+        }
+
+    @api.model
+    def _health(self):
+        """``(whether jobs run as they should, [texts why not])``"""
+        errors = [each for each in self._overview()["problems"] if each["error"]]
+        return not errors, [each["text"] for each in errors]
+
+    def _facts(self, effective, runners, root):
+        cron = self.env.ref(
+            "queue_job.ir_cron_queue_job_run", raise_if_not_found=False
+        )
+        cron = cron and cron.sudo().exists()
+        overdue = cron and cron.nextcall < utcnow() - _OVERDUE
+        top = effective[ROOT].channel
+        return health.Facts(
+            runners=len(runners),
+            server_wide="queue_job" in odoo_config["server_wide_modules"],
+            root_off=top.paused or top.places == 0,
+            cron=bool(cron and cron.active),
+            # The action is not called again as long as a job that it runs lasts.
+            cron_overdue=bool(overdue and not root["running"]),
+            busy=storage.figures.is_busy(self.env.cr),
+            versions=frozenset(runner.version or "" for runner in runners),
+        )
+
+    # ------------------------------------------------------------------- delays
+
+    def _delays(self, effective, backlog, oldest, facts):
+        """Jobs that wait although somebody is there to execute them."""
+        found = []
+        stalled = []
+        if health.executed_by(facts) != health.NOBODY and not facts.busy:
+            stalled = self._stalled(effective, backlog, oldest)
+        if stalled:
+            found.append(self._problem(health.STALLED, ", ".join(stalled)))
+        most = self._most_seconds()
+        late = sorted(name for name, age in oldest.items() if most and age > most)
+        if late:
+            found.append(self._problem(health.LATE, ", ".join(late)))
+        return found
+
+    def _stalled(self, effective, backlog, oldest):
+        tree = {name: each.channel for name, each in effective.items()}
+        loads = {
+            name: health.Load(jobs.started, oldest.get(name), jobs.scheduled)
+            for name, jobs in backlog.items()
+        }
+        found = []
+        for name in health.suspects(tree, loads):
+            # Nothing runs there at this moment, but perhaps a job has just ended.
+            age = storage.figures.last_end(self.env.cr, name)
+            if age is None or age > health.PATIENCE:
+                found.append(name)
+        return found
+
+    def _most_seconds(self):
+        """After how many seconds a waiting job is late; 0: never."""
+        parameters = self.env["ir.config_parameter"].sudo()
+        text = parameters.get_param("queue_job.health_max_wait") or ""
+        return int(text) if text.isdecimal() else 0
+
+    # -------------------------------------------------------------------- texts
+
+    def _problem(self, code, names=""):
+        return {
+            "code": code,
+            "error": code in health.ERRORS,
+            "text": self._problem_texts(names)[code],
+        }
+
+    def _problem_texts(self, names):
+        _ = self.env._
+        return {
+            health.ROOT_OFF: _(
+                "Nothing runs: the root channel is paused or has capacity 0. Resume it"
+                " under Job Queue > Channels, or change it in the server's"
+                " configuration if that names it."
+            ),
+            health.NO_RUNNER: _(
+                "Nobody executes jobs: no runner was seen for 15 seconds, and the"
+                " scheduled action that would stand in is off or not called. Look for"
+                " 'queue job runner' in the log of the server, and restart it; a server"
+                " started with --no-http or --stop-after-init has no runner."
+            ),
+            health.NO_CRON: _(
+                "Nobody executes jobs: the scheduled action 'Job Queue: run jobs' is"
+                " switched off or deleted. Activate it, or better add queue_job to"
+                " server_wide_modules in the server's configuration and restart it."
+            ),
+            health.CRON_OVERDUE: _(
+                "Nobody executes jobs: the scheduled action 'Job Queue: run jobs' is"
+                " due for some minutes, but no server calls it. Start a server with"
+                " max_cron_threads of at least 1, or better add queue_job to"
+                " server_wide_modules in the server's configuration and restart it."
+            ),
+            health.RUNNER_MISSING: _(
+                "No runner was seen for 15 seconds: a scheduled action executes the"
+                " jobs meanwhile, one by one and late. Look for 'queue job runner' in"
+                " the log of the server, and restart it."
+            ),
+            health.CRON_ONLY: _(
+                "A scheduled action executes the jobs, one by one. Add queue_job to"
+                " server_wide_modules in the server's configuration and restart it to"
+                " have them executed at once and side by side."
+            ),
+            health.BUSY: _(
+                "No job is started: modules are marked to be installed, updated or"
+                " removed. Finish that under Apps, or cancel it there."
+            ),
+            health.VERSIONS: _(
+                "Runners of different versions are at work: restart all servers with"
+                " the same version of the add-on."
+            ),
+            health.STALLED: _(
+                "Jobs wait although their channels have room: %s. The requests of the"
+                " runner do not get through to the server: look for 'queue job runner'"
+                " in its log, and check scheme, host and port in the section"
+                " [queue_job] of its configuration.",
+                names,
+            ),
+            health.LATE: _(
+                "Jobs wait for longer than queue_job.health_max_wait allows: %s. Raise"
+                " the capacity of their channels, or find out what takes so long.",
+                names,
+            ),
+        }
+
+
+def _channels(effective, backlog, oldest):
+    """The channels in force and those that have jobs besides, by name."""
+    names = sorted({*effective, *backlog}, key=lambda name: name.split("."))
+    names.remove(ROOT)
+    found = {}
+    for name in (ROOT, *names):
+        own = _jobs(backlog.get(name, Backlog()), oldest.get(name))
+        found[name] = {
+            "name": name,
+            **_settings(effective.get(name)),
+            **own,
+            "own": own,
+        }
+    for name in names:
+        for above in lineage(name)[1:]:
+            if above in found:
+                _add(found[above], found[name]["own"])
+    return list(found.values())
+
+
+def _settings(effective):
+    if effective is None:
+        # its record has gone: only the channels above it count
+        return dict.fromkeys(("capacity", "sequential", "throttle", "paused")) | {
+            "configured": False
+        }
+    channel = effective.channel
+    return {
+        "capacity": channel.places,
+        "sequential": channel.sequential,
+        "throttle": channel.throttle,
+        "paused": channel.paused or channel.places == 0,
+        "configured": effective.configured,
+    }
+
+
+def _jobs(jobs, age):
+    return {**jobs._asdict(), "running": jobs.enqueued + jobs.started, "oldest": age}
+
+
+def _add(above, own):
+    for name, value in own.items():
+        if name != "oldest":
+            above[name] += value
+        elif value is not None:
+            above[name] = max(value, above[name] or 0.0)
