@@ -18,7 +18,7 @@ import psycopg2.extensions
 from odoo.sql_db import connection_info_for
 from odoo.tools import config as odoo_config
 
-from ..storage import presence
+from ..storage import prepared, presence, schedule
 from .config import Config
 
 # A network that dies without a word is noticed within half a minute, whether the
@@ -45,6 +45,12 @@ class Session(NamedTuple):
     listens: bool
 
 
+class Connection(psycopg2.extensions.connection):
+    """``prepared``: names of the statements that it knows (``storage.prepared``)."""
+
+    prepared: frozenset[str] = frozenset()
+
+
 def connect(name: str, config: Config) -> psycopg2.extensions.connection:
     """A connection to the database, in autocommit mode."""
     _name, info = connection_info_for(name)
@@ -55,7 +61,7 @@ def connect(name: str, config: Config) -> psycopg2.extensions.connection:
         value = getattr(config, f"jobrunner_db_{key}")
         if value:
             info[key] = value
-    connection = psycopg2.connect(**info)
+    connection = psycopg2.connect(connection_factory=Connection, **info)
     connection.autocommit = True
     return connection
 
@@ -71,6 +77,8 @@ def open_session(name: str, config: Config, number: int) -> Session | None:
             presence.listen(cr)
             # A pooler answers with its own number of a process.
             direct = presence.backend_pid(cr) == connection.get_backend_pid()
+            if direct:
+                connection.prepared = prepared.prepare(cr, schedule.OF_RUNNER)
         listens = direct or _hears(connection, name, config, number)
         return Session(connection, listens)
     except BaseException:

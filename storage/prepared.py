@@ -31,18 +31,30 @@ def ensure(cr, statements: Iterable[Statement]) -> bool:
     if cr.fetchone()[0] != cr._cnx.get_backend_pid():
         cr._queue_job_prepared = ()
         return True
-    statements = list(statements)
-    cr.execute("; ".join(each.preparation for each in statements))
-    cr._queue_job_prepared = [each.name for each in statements]
+    cr._queue_job_prepared = prepare(cr, statements)
     return True
 
 
-def execute(cr, statement: Statement, params: tuple, before: str = "") -> None:
+def prepare(cr, statements: Iterable[Statement]) -> frozenset[str]:
+    """Prepare the statements; return their names.
+
+    A connection that keeps these as its attribute ``prepared`` has them executed by
+    name by all its cursors. No pooler may stand in between.
+    """
+    statements = list(statements)
+    cr.execute("; ".join(each.preparation for each in statements))
+    return frozenset(each.name for each in statements)
+
+
+def execute(cr, statement: Statement, params: tuple = (), before: str = "") -> None:
     """Execute a statement, by its name where the connection knows it.
 
     :param before: statements of the caller's own that go along in one round trip
     """
-    if statement.name in getattr(cr, "_queue_job_prepared", ()):
+    known = getattr(cr, "_queue_job_prepared", None)
+    if known is None:
+        known = getattr(getattr(cr, "connection", None), "prepared", ())
+    if statement.name in known:
         cr.execute(before + statement.call, params)
     else:
         cr.execute(before + statement.query, params)

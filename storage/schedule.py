@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .locks import PASS, SCHEDULE
+from .prepared import execute
+from .statement import Statement
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
@@ -89,12 +91,12 @@ SELECT (SELECT json_agg(json_build_array(
 _CANDIDATES = f"""
 SELECT job.id, job.channel, job.priority,
        extract(epoch FROM job.date_created)::float8, true
-  FROM unnest(%(names)s::varchar[], %(numbers)s::int[]) AS wanted (channel, number)
+  FROM unnest(%s::varchar[], %s::int[]) AS wanted (channel, number)
  CROSS JOIN LATERAL (
     SELECT id, channel, priority, date_created FROM queue_job
      WHERE state = 'pending' AND ready AND channel = wanted.channel
        AND (eta IS NULL OR eta <= {_UTC})
-       AND id <> ALL(%(without)s::int[])
+       AND id <> ALL(%s::int[])
      ORDER BY channel, priority, date_created, id
      LIMIT wanted.number
  ) AS job
@@ -103,7 +105,7 @@ _HELD_HEADS = """
  UNION ALL
 SELECT job.id, job.channel, job.priority,
        extract(epoch FROM job.date_created)::float8, false
-  FROM unnest(%(strict)s::varchar[]) AS wanted (channel)
+  FROM unnest(%s::varchar[]) AS wanted (channel)
  CROSS JOIN LATERAL (
     SELECT id, channel, priority, date_created FROM queue_job
      WHERE state = 'pending' AND NOT ready AND channel = wanted.channel
@@ -116,14 +118,14 @@ SELECT job.id, job.channel, job.priority,
 _MARK_ENQUEUED = f"""
 WITH wanted AS (
     SELECT job.id, given.place
-      FROM unnest(%(ids)s::int[]) WITH ORDINALITY AS given (id, place)
+      FROM unnest(%s::int[]) WITH ORDINALITY AS given (id, place)
       JOIN queue_job AS job ON job.id = given.id
      WHERE job.state = 'pending' AND job.ready
        FOR NO KEY UPDATE OF job SKIP LOCKED
 )
 UPDATE queue_job AS job
    SET state = 'enqueued', attempt = coalesce(job.attempt, 0) + 1,
-       date_enqueued = {_UTC}, runner = %(runner)s
+       date_enqueued = {_UTC}, runner = %s::int
   FROM wanted
  WHERE job.id = wanted.id
 RETURNING wanted.place, job.id, job.uuid, job.attempt, job.channel
@@ -134,6 +136,15 @@ DELETE FROM queue_job_throttle WHERE channel <> ALL(%(names)s::varchar[]);
 INSERT INTO queue_job_throttle (channel)
 SELECT unnest(%(names)s::varchar[]) ON CONFLICT DO NOTHING
 """
+
+
+LOOK = Statement("queue_job_look", _LOOK)
+READ = Statement("queue_job_read", _READ)
+CANDIDATES = Statement("queue_job_candidates", _CANDIDATES)
+HELD_TOO = Statement("queue_job_candidates_held", _CANDIDATES + _HELD_HEADS)
+MARK_ENQUEUED = Statement("queue_job_mark_enqueued", _MARK_ENQUEUED)
+#: what a runner executes again and again
+OF_RUNNER = (LOOK, READ, CANDIDATES, HELD_TOO, MARK_ENQUEUED)
 
 
 class Look(NamedTuple):
@@ -170,7 +181,7 @@ def begin(cr) -> Look:
 
     End it with :func:`commit` or :func:`rollback`.
     """
-    cr.execute(_BEGIN + _PLANS + _LOOK)
+    execute(cr, LOOK, before=_BEGIN + _PLANS)
     return _look(cr.fetchone())
 
 
@@ -191,7 +202,7 @@ def rollback(cr) -> None:
 
 def look(cr) -> Look:
     """As :func:`begin`, in a transaction of the caller that is READ COMMITTED."""
-    cr.execute(_PLANS + _LOOK)
+    execute(cr, LOOK, before=_PLANS)
     return _look(cr.fetchone())
 
 
@@ -206,7 +217,7 @@ def promote_due(cr, limit: int) -> int:
 
 def hold_and_read(cr) -> State:
     """Keep leases from swapping jobs until the commit, and count what runs."""
-    cr.execute(_HOLD + _READ)
+    execute(cr, READ, before=_HOLD)
     records, running, ages, secret = cr.fetchone()
     return State(
         records or [],
@@ -229,13 +240,11 @@ def candidates(
     :param without: ids of ready jobs to leave out
     """
     strict = [name for name in strict if name in limits]
-    params = {
-        "names": list(limits),
-        "numbers": list(limits.values()),
-        "strict": strict,
-        "without": list(without),
-    }
-    cr.execute(_CANDIDATES + _HELD_HEADS if strict else _CANDIDATES, params)
+    params = (list(limits), list(limits.values()), list(without))
+    if strict:
+        execute(cr, HELD_TOO, (*params, strict))
+    else:
+        execute(cr, CANDIDATES, params)
     # Rows that another tool wrote may lack a priority or a date: they come last, as
     # in the index.
     return [
@@ -255,7 +264,7 @@ def mark_enqueued(cr, ids: Iterable[int], runner: int) -> list[Enqueued]:
 
     :param runner: the number of the runner that will send them out
     """
-    cr.execute(_MARK_ENQUEUED, {"ids": list(ids), "runner": runner})
+    execute(cr, MARK_ENQUEUED, (list(ids), runner))
     return [Enqueued._make(row[1:]) for row in sorted(cr.fetchall())]
 
 

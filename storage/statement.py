@@ -19,8 +19,10 @@ class Statement:
             raise ValueError(f"Statement {name}: each parameter needs its type")
         self.name = name
         self.query = query
-        self.call = f"EXECUTE {name} ({', '.join(['%s'] * len(types))})"
+        given = f" ({', '.join(['%s'] * len(types))})" if types else ""
+        self.call = f"EXECUTE {name}{given}"
         numbered = iter(range(1, len(types) + 1))
         body = re.sub(r"(?<!%)%s", lambda _match: f"${next(numbered)}", query)
         body = body.replace("%%", "%")
-        self.preparation = f"PREPARE {name} ({', '.join(types)}) AS {body}"
+        taken = f" ({', '.join(types)})" if types else ""
+        self.preparation = f"PREPARE {name}{taken} AS {body}"

@@ -59,7 +59,7 @@ class TestPlans(TransactionCase):
 
     def test_scheduling_reads_the_first_rows_of_each_channel(self):
         self.env.cr.execute(schedule._PLANS)
-        params = {"names": ["root.c0", "root.c1"], "numbers": [4, 4], "without": []}
+        params = (["root.c0", "root.c1"], [4, 4], [])
         self.check("queue_job_ready_idx", schedule._CANDIDATES, params)
 
     def test_the_jobs_that_are_due_are_read_by_their_date(self):
