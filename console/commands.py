@@ -1,0 +1,182 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""One function per sub-command: what it does, and what it has to tell.
+
+Each returns a dictionary that can be written as JSON; ``ok`` says whether all is as
+it was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from odoo.fields import Domain
+
+from ..core import states
+from ..core.channel_config import normalize_name
+from .draining import Busy, Drain
+
+#: the states that are meant when none is given
+REQUEUED = (states.FAILED,)
+CANCELLED = states.NOT_STARTED
+_BATCH = 1000
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message says why."""
+
+
+def status(env) -> dict[str, Any]:
+    """How the queue is doing; ``ok``: jobs run as they should."""
+    stats = env["queue.job.stat"]
+    overview = stats._overview()
+    runners = [
+        {name: _plain(value) for name, value in runner.items()}
+        for runner in overview["runners"]
+    ]
+    return {
+        **overview,
+        "runners": runners,
+        "ok": not any(each["error"] for each in overview["problems"]),
+        "database": env.cr.dbname,
+        "last_hour": stats._series("hour")["total"],
+    }
+
+
+def run(registry, wait: float, seconds: float | None, stop) -> dict[str, Any]:
+    """Execute jobs in this process; ``ok``: none of them failed."""
+    try:
+        found = Drain(registry, wait, seconds, stop).run()
+    except Busy as error:
+        raise Refused(str(error)) from error
+    return {
+        "executed": sum(found.values()),
+        "done": found[states.DONE],
+        "failed": found[states.FAILED],
+        "retry": found[states.PENDING],
+        "cancelled": found[states.CANCELLED],
+        "ok": not found[states.FAILED],
+    }
+
+
+def pause(env, name: str, paused: bool) -> dict[str, Any]:
+    """Pause or resume a channel; ``ok``: it is in force.
+
+    Transaction: part of the current one.
+    """
+    channel = _channel(env, name)
+    channel.paused = paused
+    in_force = channel.effective_paused == paused
+    note = "" if in_force else channel.configuration_note or _why_still_paused(channel)
+    return {
+        "channel": channel.complete_name,
+        "paused": channel.effective_paused,
+        "note": note,
+        "ok": in_force,
+    }
+
+
+def _why_still_paused(channel) -> str:
+    return f"Its capacity is {channel.effective_capacity}: nothing runs."
+
+
+def _channel(env, name: str):
+    """The record of a channel, with or without "root." before its name."""
+    complete = _complete(name)
+    channels = env["queue.job.channel"]
+    channel = channels.search([("complete_name", "=", complete)])
+    if channel:
+        return channel
+    if complete in channels._known_names():
+        raise Refused(
+            f"Channel {complete} has no record: it is in the server's configuration"
+            " alone. Pause it there, or create it under Job Queue > Channels."
+        )
+    known = ", ".join(sorted(channels._known_names()))
+    raise Refused(f"There is no channel {complete}. There are: {known}.")
+
+
+def _complete(name: str) -> str:
+    try:
+        return normalize_name(name)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+# ----------------------------------------------------------------- jobs, selected
+
+
+def domain(
+    uuids: Sequence[str] = (),
+    chosen: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    methods: Sequence[str] = (),
+) -> Domain:
+    """The jobs that all of the conditions hold for.
+
+    :param chosen: states
+    :param channels: with those below them
+    :param methods: ``model.method`` each
+    """
+    found = Domain.TRUE
+    if uuids:
+        found &= Domain("uuid", "in", list(uuids))
+    if chosen:
+        found &= Domain("state", "in", list(chosen))
+    if channels:
+        found &= Domain.OR(_of_channel(name) for name in channels)
+    if methods:
+        found &= Domain.OR(_of_method(text) for text in methods)
+    return found
+
+
+def _of_channel(name: str) -> Domain:
+    complete = _complete(name)
+    pattern = re.sub(r"([\\%_])", r"\\\1", complete) + ".%"
+    return Domain("channel", "=", complete) | Domain("channel", "=like", pattern)
+
+
+def _of_method(text: str) -> Domain:
+    model, _dot, method = text.replace("<", "").replace(">", "").rpartition(".")
+    if not model:
+        raise Refused(f"{text!r} is no method: write model.method (res.partner.write).")
+    return Domain("model_name", "=", model) & Domain("method_name", "=", method)
+
+
+def requeue(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
+    """Put the jobs back into the queue, in transactions of their own."""
+    return _move(env, wanted, dry_run, "requeued", _requeue)
+
+
+def cancel(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
+    """Cancel the jobs, or ask the running ones to stop, in transactions of their own."""
+    return _move(env, wanted, dry_run, "cancelled", _cancel)
+
+
+def _requeue(jobs):
+    return jobs._change_job_state(states.PENDING)
+
+
+def _cancel(jobs):
+    return jobs._cancel_or_stop("Cancelled from the command line")
+
+
+def _move(env, wanted, dry_run, word, act) -> dict[str, Any]:
+    """Act on the jobs, the oldest first, a batch at a time."""
+    jobs, last, found, moved = env["queue.job"], 0, 0, 0
+    while True:
+        page = Domain("id", ">", last) & wanted
+        batch = jobs.search(page, order="id", limit=_BATCH)
+        if not batch:
+            break
+        last = batch[-1].id
+        found += len(batch)
+        if not dry_run:
+            moved += len(act(batch))
+            env.cr.commit()
+    return {"found": found, word: moved, "ok": bool(found), "dry_run": dry_run}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else value

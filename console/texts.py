@@ -1,0 +1,127 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What the commands have to tell, as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+_EXECUTED_BY = {
+    "runner": "jobs are executed by the runner",
+    "cron": "jobs are executed by a scheduled action",
+    "nobody": "NOBODY executes jobs",
+}
+_CHANNEL = (
+    "channel", "capacity", "running", "pending", "scheduled", "failed", "oldest",
+)  # fmt: skip
+_RUNNER = ("node", "pid", "kind", "version", "passes", "dispatched", "rescued")
+
+
+def status(found: Mapping[str, Any]) -> str:
+    """The state of the queue on a screen."""
+    return "\n".join(_status_lines(found))
+
+
+def _status_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Database {found['database']}: {_EXECUTED_BY[found['executed_by']]}."
+    for problem in found["problems"]:
+        yield f"{'ERROR' if problem['error'] else 'Note'}: {problem['text']}"
+    yield ""
+    yield from _table(_CHANNEL, map(_channel_row, found["channels"]))
+    yield ""
+    if found["runners"]:
+        rows = ([str(each[name]) for name in _RUNNER] for each in found["runners"])
+        yield from _table(("runner", *_RUNNER[1:]), rows)
+        yield ""
+    yield _last_hour(found["last_hour"])
+
+
+def _channel_row(channel: Mapping[str, Any]) -> list[str]:
+    capacity = "-" if channel["capacity"] is None else str(channel["capacity"])
+    depth = channel["name"].count(".")
+    notes = [name for name in ("sequential", "paused") if channel[name]]
+    if channel["throttle"]:
+        notes.append(f"throttle {channel['throttle']:g} s")
+    return [
+        "  " * depth + channel["name"],
+        capacity + (f" ({', '.join(notes)})" if notes else ""),
+        *(str(channel[name]) for name in _CHANNEL[2:-1]),
+        duration(channel["oldest"]),
+    ]
+
+
+def _last_hour(total: Mapping[str, Any]) -> str:
+    counts = ", ".join(
+        f"{total[name]} {name}"
+        for name in ("done", "failed", "retry", "cancelled", "died")
+    )
+    times = "; ".join(
+        f"{name} p50 {duration(total[name]['p50'])}, p95 {duration(total[name]['p95'])},"
+        f" p99 {duration(total[name]['p99'])}"
+        for name in ("wait", "run")
+    )
+    return f"Last hour: {counts}; {total['throughput']:.1f} done per minute; {times}."
+
+
+def run(found: Mapping[str, Any]) -> str:
+    """What became of the jobs that were executed."""
+    return (
+        f"{found['executed']} jobs executed: {found['done']} done, {found['failed']}"
+        f" failed, {found['retry']} to be tried again, {found['cancelled']} cancelled."
+    )
+
+
+def pause(found: Mapping[str, Any]) -> str:
+    """Whether the channel starts jobs now."""
+    text = f"Channel {found['channel']} is {'paused' if found['paused'] else 'active'}."
+    return f"{text} {found['note']}" if found["note"] else text
+
+
+def move(found: Mapping[str, Any]) -> str:
+    """How many jobs were found and moved."""
+    if not found["found"]:
+        return "No job matches."
+    if found["dry_run"]:
+        return f"{found['found']} jobs match; nothing was done."
+    word = "requeued" if "requeued" in found else "cancelled"
+    return f"{found['found']} jobs match, {found[word]} were {word}."
+
+
+def bench(found: Mapping[str, Any]) -> str:
+    """The rates of a benchmark."""
+    lines = [
+        f"Enqueued {found['jobs']} jobs in {duration(found['enqueue_seconds'])}:"
+        f" {found['enqueue_per_second']:.0f} per second.",
+        f"Executed {found['done']} of them in {duration(found['execute_seconds'])},"
+        f" {_by(found)}: {found['execute_per_second'] or 0:.0f} per second.",
+    ]
+    for name, text in (("wait", "They waited"), ("run", "They ran")):
+        p50, p95 = (duration(found[name][key]) for key in ("p50", "p95"))
+        lines.append(f"{text} p50 {p50}, p95 {p95}.")
+    return "\n".join(lines)
+
+
+def _by(found: Mapping[str, Any]) -> str:
+    who = "by this process" if found["executed_by"] == "here" else "by the runner"
+    return f"in channel {found['channel']} {who}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time with a unit that suits it."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        first, *others = zip(line, widths)
+        cells = [first[0].ljust(first[1]), *(text.rjust(size) for text, size in others)]
+        yield "  ".join(cells)

@@ -1,0 +1,241 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The sub-commands of ``odoo-bin queue_job``, without the process around them."""
+
+import contextlib
+import io
+import json
+from unittest.mock import patch
+
+from odoo.cli.command import find_command
+from odoo.tests.common import BaseCase
+
+from odoo.addons.queue_job import storage
+from odoo.addons.queue_job.console import Refused, commands, texts
+from odoo.addons.queue_job.core import channel_config
+
+from .test_operations import OperationsCase
+
+
+class TestStatus(OperationsCase):
+    def test_the_status_is_told_as_text(self):
+        self.runner()
+        self.channel("one", capacity=3, sequential=False, throttle=0.5)
+        self.waiting(125, "root.one")
+        self.job("failed", channel="root.one")
+        self.job(ended=20)
+        self.add_up()
+        found = commands.status(self.env)
+        self.assertFalse(found["ok"])
+        text = texts.status(found)
+        self.assertIn("jobs are executed by the runner", text)
+        self.assertIn("ERROR: Jobs wait although", text)
+        line = next(each for each in text.splitlines() if "root.one  " in each)
+        self.assertEqual(
+            line.split(),
+            ["root.one", "3", "(throttle", "0.5", "s)", "0", "1", "0", "1", "2.1", "min"],
+        )
+        self.assertRegex(text, r"node +1 +threaded +1 +7 +5 +2")
+        self.assertIn("Last hour: 1 done, 0 failed", text)
+
+    def test_a_healthy_queue_is_as_it_was_asked_for(self):
+        self.runner()
+        found = commands.status(self.env)
+        self.assertTrue(found["ok"])
+        self.assertNotIn("ERROR", texts.status(found))
+
+    def test_the_status_can_be_written_as_json(self):
+        self.runner()
+        self.waiting(10)
+        found = json.loads(json.dumps(commands.status(self.env)))
+        self.assertEqual(found["channels"][0]["pending"], 1)
+        self.assertEqual(found["runners"][0]["pid"], 1)
+        self.assertEqual(found["database"], self.cr.dbname)
+
+    def test_a_channel_without_a_record_or_a_limit_is_told_too(self):
+        self.waiting(10, "root.gone")
+        self.channel("free", capacity=0)
+        self.channel("strict", capacity=1, sequential=True, paused=True)
+        text = texts.status(commands.status(self.env))
+        self.assertRegex(text, r"root.gone +- +0 +1")
+        self.assertRegex(text, r"root.free +- ")
+        self.assertRegex(text, r"root.strict +1 \(sequential, paused\)")
+
+
+class TestPause(OperationsCase):
+    def test_a_channel_is_paused_and_resumed(self):
+        channel = self.channel("one")
+        found = commands.pause(self.env, "one", True)
+        self.assertTrue(found["ok"] and found["paused"] and channel.paused)
+        self.assertEqual(texts.pause(found), "Channel root.one is paused.")
+        found = commands.pause(self.env, "root.one", False)
+        self.assertTrue(found["ok"])
+        self.assertFalse(found["paused"] or channel.paused)
+        self.assertEqual(texts.pause(found), "Channel root.one is active.")
+
+    def test_what_the_configuration_says_wins_and_is_told(self):
+        self.channel("one")
+        self.configure(channels=tuple(channel_config.parse("root.one:2:paused")))
+        found = commands.pause(self.env, "root.one", False)
+        self.assertFalse(found["ok"])
+        self.assertIn("configuration", texts.pause(found))
+
+    def test_a_channel_that_lets_nothing_run_is_not_resumed(self):
+        self.channel("one")
+        self.configure(channels=tuple(channel_config.parse("root.one:0")))
+        found = commands.pause(self.env, "root.one", False)
+        self.assertFalse(found["ok"])
+
+    def test_an_unknown_channel_is_refused_with_those_there_are(self):
+        self.channel("one")
+        with self.assertRaisesRegex(Refused, "no channel root.two.*root, .*root.one"):
+            commands.pause(self.env, "two", True)
+
+    def test_a_name_that_is_none_is_refused(self):
+        with self.assertRaises(Refused):
+            commands.pause(self.env, "a:b", True)
+
+    def test_a_channel_of_the_configuration_alone_is_refused(self):
+        self.configure(channels=tuple(channel_config.parse("root.conf:2")))
+        self.env.registry.clear_cache()
+        with self.assertRaisesRegex(Refused, "configuration"):
+            commands.pause(self.env, "conf", True)
+
+
+class TestSelection(OperationsCase):
+    def setUp(self):
+        super().setUp()
+        patched = patch.object(self.cr, "commit")
+        self.commit = patched.start()
+        self.addCleanup(patched.stop)
+
+    def found(self, **conditions):
+        return self.env["queue.job"].search(commands.domain(**conditions)).ids
+
+    def test_conditions_of_one_kind_are_alternatives_those_of_more_all_hold(self):
+        one = self.job("failed", channel="root.a", method_name="read", uuid="1")
+        two = self.job("failed", channel="root.a.b", uuid="2")
+        three = self.job("pending", channel="root.ab", uuid="3")
+        for conditions, wanted in (
+            ({}, [one, two, three]),
+            ({"uuids": ["1", "3"]}, [one, three]),
+            ({"chosen": ["failed"]}, [one, two]),
+            ({"chosen": ["failed", "pending"]}, [one, two, three]),
+            ({"channels": ["a"]}, [one, two]),
+            ({"channels": ["root.a.b", "root.ab"]}, [two, three]),
+            ({"methods": ["res.partner.read"]}, [one]),
+            ({"methods": ["<res.partner>.read", "res.partner.write"]},
+             [one, two, three]),
+            ({"channels": ["a"], "methods": ["res.partner.write"]}, [two]),
+        ):  # fmt: skip
+            self.assertCountEqual(self.found(**conditions), wanted, conditions)
+
+    def test_signs_of_patterns_in_a_channel_are_signs_only(self):
+        self.job(channel="root.axb.c")
+        job = self.job(channel="root.a_b.c")
+        self.assertEqual(self.found(channels=["root.a_b"]), [job])
+
+    def test_a_method_needs_its_model(self):
+        with self.assertRaisesRegex(Refused, "model.method"):
+            commands.domain(methods=["write"])
+
+    def test_jobs_are_requeued_batch_by_batch(self):
+        jobs = [self.job("failed") for _index in range(3)]
+        done = self.job("started")
+        with patch.object(commands, "_BATCH", 2):
+            found = commands.requeue(self.env, commands.domain())
+        self.assertEqual((found["found"], found["requeued"]), (4, 3))
+        self.assertTrue(found["ok"])
+        self.assertEqual(texts.move(found), "4 jobs match, 3 were requeued.")
+        self.assertEqual(self.commit.call_count, 2)
+        states = self.env["queue.job"].browse(jobs + [done]).mapped("state")
+        self.assertEqual(states, ["pending"] * 3 + ["started"])
+
+    def test_jobs_are_cancelled_and_running_ones_asked_to_stop(self):
+        pending, started = self.job("pending"), self.job("started")
+        found = commands.cancel(self.env, commands.domain())
+        self.assertEqual(found["cancelled"], 2)
+        self.assertEqual(texts.move(found), "2 jobs match, 2 were cancelled.")
+        job = self.env["queue.job"].browse(pending)
+        self.assertEqual((job.state, job.result),
+                         ("cancelled", "Cancelled from the command line"))  # fmt: skip
+        self.assertIn(started, storage.transition.stops(self.cr, [started]))
+
+    def test_a_dry_run_changes_nothing(self):
+        job = self.job("failed")
+        found = commands.requeue(self.env, commands.domain(), dry_run=True)
+        self.assertEqual(texts.move(found), "1 jobs match; nothing was done.")
+        self.assertEqual(self.env["queue.job"].browse(job).state, "failed")
+        self.commit.assert_not_called()
+
+    def test_no_match_is_not_what_was_asked_for(self):
+        found = commands.requeue(self.env, commands.domain(uuids=["none"]))
+        self.assertFalse(found["ok"])
+        self.assertEqual(texts.move(found), "No job matches.")
+
+
+class TestTexts(BaseCase):
+    def test_a_duration_has_the_unit_that_suits_it(self):
+        for seconds, text in (
+            (None, "-"),
+            (0.0123, "12.3 ms"),
+            (1.26, "1.3 s"),
+            (90, "1.5 min"),
+            (5400, "1.5 h"),
+            (129600, "1.5 d"),
+        ):
+            self.assertEqual(texts.duration(seconds), text)
+
+    def test_executed_jobs_are_told_by_what_became_of_them(self):
+        found = {"executed": 6, "done": 3, "failed": 1, "retry": 2, "cancelled": 0}
+        self.assertEqual(
+            texts.run(found),
+            "6 jobs executed: 3 done, 1 failed, 2 to be tried again, 0 cancelled.",
+        )
+
+    def test_the_rates_of_a_benchmark_are_told(self):
+        text = texts.bench(
+            {
+                "jobs": 10,
+                "enqueue_seconds": 0.5,
+                "enqueue_per_second": 20,
+                "executed_by": "here",
+                "channel": "root",
+                "done": 0,
+                "execute_seconds": None,
+                "execute_per_second": None,
+                "wait": {"p50": None, "p95": None},
+                "run": {"p50": 0.1, "p95": 2},
+            }
+        )
+        self.assertIn("Enqueued 10 jobs in 500 ms: 20 per second.", text)
+        self.assertIn("Executed 0 of them in -, in channel root by this process: 0", text)
+        self.assertIn("They ran p50 100 ms, p95 2.0 s.", text)
+
+
+class TestArguments(BaseCase):
+    def refused(self, *args):
+        """What is written when the arguments are refused."""
+        command = find_command("queue_job")()
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error), self.assertRaises(SystemExit) as exit_:
+            command.run(list(args))
+        self.assertEqual(exit_.exception.code, 2)
+        return error.getvalue()
+
+    def test_odoo_finds_the_command(self):
+        self.assertEqual(find_command("queue_job").name, "queue_job")
+
+    def test_a_command_is_needed(self):
+        self.assertIn("COMMAND", self.refused())
+        self.assertIn("invalid choice: 'explode'", self.refused("explode"))
+
+    def test_no_jobs_are_moved_without_a_condition(self):
+        self.assertIn("at least one condition", self.refused("requeue"))
+        self.assertIn("at least one condition", self.refused("cancel", "--dry-run"))
+
+    def test_a_state_must_be_one(self):
+        self.assertIn("invalid choice", self.refused("requeue", "--state", "sleeping"))
+
+    def test_a_benchmark_needs_a_number_that_makes_sense(self):
+        for number in ("0", "many", "1000001"):
+            self.assertIn("number", self.refused("bench", number))
