@@ -2,12 +2,14 @@
 """What Odoo calls when it loads, installs or uninstalls the add-on."""
 
 from . import storage
+from .controllers import entrance
 from .jobrunner import server
 
 
 def post_load():
-    """Have the server start a runner, when it loads the add-on server-wide."""
+    """Have the server start a runner and answer it, when it loads the add-on itself."""
     server.install()
+    entrance.install()
 
 
 def pre_init_hook(env):

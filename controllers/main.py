@@ -13,6 +13,7 @@ from .. import executor
 from ..core import proof as proofs
 from ..core.retry import PG_RETRY  # noqa: F401
 from ..jobrunner import config as runner_config
+from .entrance import parse
 
 _logger = logging.getLogger(__name__)
 
@@ -24,26 +25,26 @@ class RunJobController(executor.JobHooks, http.Controller):
     """
 
     @http.route("/queue_job/runjob", type="http", auth="none", save_session=False)
-    def runjob(self, job_uuid="", attempt="", proof="", **_kwargs):
+    def runjob(self, **query):
         """Execute a job that a runner has enqueued, and the next of its channel.
 
         The runner proves itself by a keyed digest over database, job and attempt:
         without, nothing is looked up, and the answer tells nothing (D12).
         """
-        attempt = self._verified_attempt(job_uuid, attempt, proof)
+        job_uuid, attempt = self._verified_attempt(query)
         env = http.request.env(user=SUPERUSER_ID, context={})
         seconds = runner_config.get().lease_seconds
         executor.serve(env, type(self), job_uuid, attempt, seconds)
         return ""
 
-    def _verified_attempt(self, job_uuid: str, attempt: str, proof: str) -> int:
-        number = int(attempt) if attempt.isdecimal() and len(attempt) < 10 else -1
+    def _verified_attempt(self, query) -> tuple[str, int]:
+        uuid, attempt, proof = parse({name: [text] for name, text in query.items()})
         # The secret is read for the verification alone: nobody is logged in here.
         parameters = http.request.env["ir.config_parameter"].sudo()
         secret = parameters.get_param("database.secret")
-        if not proofs.verify(secret, http.request.db, job_uuid, number, proof):
+        if not proofs.verify(secret, http.request.db, uuid, attempt, proof):
             raise Forbidden()
-        return number
+        return uuid, attempt
 
     # --------------------------------------------------------------- test jobs
 

@@ -15,7 +15,8 @@
     the steps that other add-ons may wrap
 """
 
+from .connections import secret
 from .hooks import JobHooks, hooks_of
 from .serving import serve
 
-__all__ = ["JobHooks", "hooks_of", "serve"]
+__all__ = ["JobHooks", "hooks_of", "secret", "serve"]

@@ -8,7 +8,6 @@ import os
 import socket
 import time
 
-from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
@@ -20,10 +19,7 @@ from . import connections
 
 _logger = logging.getLogger(__name__)
 _HOST = socket.gethostname()
-_SIGNALS = ("registry", *_CACHES_BY_KEY)
-_START, _NEXT = storage.execution.start_statements(
-    [f"orm_signaling_{name}" for name in _SIGNALS]
-)
+_START, _NEXT = connections.STATEMENTS
 
 
 class Lease:
@@ -56,7 +52,7 @@ class Lease:
             # Short statements, each seeing what others committed just before (D3);
             # transactions are begun and ended by word, so that several statements
             # make one round trip.
-            self._cr = connections.take(self.env.cr.dbname, (_START, _NEXT))
+            self._cr = connections.take(self.env.cr.dbname)
         else:
             self._cr = self.env.cr
         self.env.cr._queue_job_lease = self
@@ -119,7 +115,7 @@ class Lease:
         registry = self.env.registry
         seen = [registry.registry_sequence, *registry.cache_sequences.values()]
         if self.signals != seen:
-            registry.check_signaling(self._cr)
+            registry.check_signaling()
         self.signals = None
 
     def may_go_on(self) -> bool:

@@ -16,11 +16,18 @@ import time
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import connection_info_for
 
 from .. import storage
 
 _logger = logging.getLogger(__name__)
+
+_SIGNALS = ("registry", *_CACHES_BY_KEY)
+#: start and start next, with what Odoo compares to see changes of others
+STATEMENTS = storage.execution.start_statements(
+    [f"orm_signaling_{name}" for name in _SIGNALS]
+)
 
 #: seconds after which an unused connection is closed
 IDLE = 300
@@ -35,7 +42,7 @@ _KEEPALIVE = {
 class LeaseCursor:
     """A cursor in autocommit mode; transactions are begun and ended by word."""
 
-    def __init__(self, dbname: str, statements):
+    def __init__(self, dbname: str):
         _name, info = connection_info_for(dbname)
         info = {"connect_timeout": 10, **_KEEPALIVE, **info}
         self._cnx = psycopg2.connect(**info)
@@ -44,7 +51,7 @@ class LeaseCursor:
         self.dbname = dbname
         self.used_at = time.monotonic()
         storage.execution.keep_to_indexes(self)
-        storage.prepared.ensure(self, statements)
+        storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
 
     def execute(self, query, params=None) -> None:
         began = time.time()
@@ -84,18 +91,15 @@ _lock = threading.Lock()
 _free: list[LeaseCursor] = []
 
 
-def take(dbname: str, statements) -> LeaseCursor:
-    """A connection to the database, for one lease at a time.
-
-    :param statements: those that are prepared on it
-    """
+def take(dbname: str) -> LeaseCursor:
+    """A connection to the database, for one lease at a time."""
     _close_idle()
     with _lock:
         for each in reversed(_free):
             if each.dbname == dbname:
                 _free.remove(each)
                 return each
-    return LeaseCursor(dbname, statements)
+    return LeaseCursor(dbname)
 
 
 def give_back(cr: LeaseCursor) -> None:
@@ -106,6 +110,18 @@ def give_back(cr: LeaseCursor) -> None:
     cr.used_at = time.monotonic()
     with _lock:
         _free.append(cr)
+
+
+def secret(dbname: str) -> str:
+    """The key of the proofs of a database's runners; empty without.
+
+    :raises psycopg2.Error: there is no such database, or none of Odoo
+    """
+    cr = take(dbname)
+    try:
+        return storage.execution.secret(cr)
+    finally:
+        give_back(cr)
 
 
 def _close_idle() -> None:

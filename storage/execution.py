@@ -93,6 +93,10 @@ UPDATE queue_job
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
 
+# the key of the proofs
+_SECRET = "SELECT value FROM ir_config_parameter WHERE key = 'database.secret'"
+
+SECRET = Statement("queue_job_secret", _SECRET)
 FINISH = Statement("queue_job_finish", _FINISH)
 #: what a lease executes again and again on the connection of the bodies
 OF_BODY = (FINISH,)
@@ -162,6 +166,13 @@ def start_next(cr, statement: Statement, channel: str, worker: str, pid: int):
     """
     execute(cr, statement, (worker, pid, channel))
     return _with_signals(cr.fetchone())
+
+
+def secret(cr) -> str:
+    """The database's own secret; empty when it has none."""
+    execute(cr, SECRET)
+    row = cr.fetchone()
+    return row[0] if row else ""
 
 
 def keep_to_indexes(cr) -> None:

@@ -28,9 +28,12 @@ TEMPLATE = os.environ.get("QUEUE_JOB_TEST_TEMPLATE", "")
 PATIENCE = 90
 
 
-def wait_until(condition, what: str, seconds: float = PATIENCE, interval=0.05):
+def wait_until(
+    condition, what: str, seconds: float = PATIENCE, interval=0.05, server=None
+):
     """Return the first true result of ``condition()``.
 
+    :param server: the end of its log goes into the error
     :raises AssertionError: naming ``what`` did not come true
     """
     end = time.monotonic() + seconds
@@ -39,7 +42,8 @@ def wait_until(condition, what: str, seconds: float = PATIENCE, interval=0.05):
         if result:
             return result
         time.sleep(interval)
-    raise AssertionError(f"after {seconds} s still not: {what}")
+    log = f"\n{server.log()[-6000:]}" if server else ""
+    raise AssertionError(f"after {seconds} s still not: {what}{log}")
 
 
 def free_port() -> int:

@@ -39,7 +39,11 @@ class TestLease(unittest.TestCase):
         cls.server = cls.enterClassContext(Server(cls.db, workers=2, config=config))
 
     def wait_until_done(self):
-        wait_until(lambda: set(self.db.states()) == {"done"}, "all jobs are done")
+        wait_until(
+            lambda: set(self.db.states()) == {"done"},
+            "all jobs are done",
+            server=self.server,
+        )
 
     def wait_until_started(self, uuid):
         return wait_until(

@@ -5,16 +5,31 @@ from odoo.tests.common import HttpCase, get_db_name, new_test_user, tagged
 from odoo.tools import mute_logger
 
 from odoo.addons.queue_job import storage
+from odoo.addons.queue_job.controllers import entrance
 from odoo.addons.queue_job.core import proof as proofs
 
 
 @tagged("-at_install", "post_install")
 class TestRunJob(HttpCase):
+    """The short way in, before Odoo's own dispatch."""
+
+    short = True
+
     def setUp(self):
         super().setUp()
+        was_short = entrance._original is not None
+        self.set_short(self.short)
+        self.addCleanup(self.set_short, was_short)
         self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
         self.partner = self.env["res.partner"].create({"name": "Somebody"})
         self.secret = self.env["ir.config_parameter"].get_param("database.secret")
+
+    @staticmethod
+    def set_short(short):
+        if short:
+            entrance.install()
+        else:
+            entrance.uninstall()
 
     def enqueued(self, call=None, **options):
         delayed = self.partner.with_delay(**options)
@@ -143,3 +158,10 @@ class TestRunJob(HttpCase):
         self.request(uuid, attempt)
         self.assertEqual(parent.state, "done")
         self.assertEqual(child.state, "pending")
+
+
+@tagged("-at_install", "post_install")
+class TestRunJobByItsRoute(TestRunJob):
+    """The route, where the add-on is not loaded server-wide."""
+
+    short = False
