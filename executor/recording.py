@@ -250,6 +250,7 @@ def release_dependents(job) -> None:
     lease = job._lease
     if lease is None or not lease._real:
         moves.release(job.env, job.db_record().ids)
+        performing.commit(lease, job.env.cr)
     elif listeners.of(job.env).write:
         with job.env.registry.cursor() as cr:
             moves.release(Environment(cr, SUPERUSER_ID, {}), [job._id])
