@@ -22,6 +22,10 @@
         "views/queue_job_menus.xml",
         "wizards/queue_job_demo_views.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["queue_job/static/src/**/*"],
+        "web.assets_tests": ["queue_job/static/tests/tours/**/*"],
+    },
     "application": True,
     "post_load": "post_load",
     "pre_init_hook": "pre_init_hook",

@@ -10,6 +10,7 @@ from . import (
     figures,
     graph,
     insertion,
+    live,
     locks,
     prepared,
     presence,

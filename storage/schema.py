@@ -74,7 +74,8 @@ ALTER TABLE queue_job
 _DROP = """
 DROP TABLE IF EXISTS
     queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
-    queue_job_progress, queue_job_channel_alias, queue_job_rollup
+    queue_job_progress, queue_job_channel_alias, queue_job_rollup,
+    queue_job_watch, queue_job_touch
 """
 
 

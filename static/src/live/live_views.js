@@ -1,0 +1,55 @@
+import { registry } from "@web/core/registry";
+import { FormController } from "@web/views/form/form_controller";
+import { formView } from "@web/views/form/form_view";
+import { KanbanController } from "@web/views/kanban/kanban_controller";
+import { kanbanView } from "@web/views/kanban/kanban_view";
+import { ListController } from "@web/views/list/list_controller";
+import { listView } from "@web/views/list/list_view";
+import { useLive } from "./live_hook";
+
+/** Nothing is taken away under the hands of somebody who edits or selects. */
+function isIdle(model) {
+    const { root } = model;
+    return (
+        model.isReady &&
+        !model.useSampleModel &&
+        !root.editedRecord &&
+        !root.isDomainSelected &&
+        !root.selection?.length
+    );
+}
+
+export class LiveListController extends ListController {
+    setup() {
+        super.setup();
+        useLive(
+            () => this.model.load(),
+            () => isIdle(this.model)
+        );
+    }
+}
+
+export class LiveKanbanController extends KanbanController {
+    setup() {
+        super.setup();
+        useLive(
+            () => this.model.load(),
+            () => isIdle(this.model)
+        );
+    }
+}
+
+export class LiveFormController extends FormController {
+    setup() {
+        super.setup();
+        useLive(
+            () => this.model.root.load(),
+            async () => this.model.root.resId && !(await this.model.root.isDirty())
+        );
+    }
+}
+
+const views = registry.category("views");
+views.add("queue_job_list", { ...listView, Controller: LiveListController });
+views.add("queue_job_kanban", { ...kanbanView, Controller: LiveKanbanController });
+views.add("queue_job_form", { ...formView, Controller: LiveFormController });
