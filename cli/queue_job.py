@@ -199,7 +199,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0,
         metavar="SECONDS",
-        help="wait so long for jobs whose date comes (retries, eta)",
+        help="end when there was nothing to execute for so long (default: 0)",
     )
     parser.add_argument(
         "--seconds", type=float, help="start no job after this time (default: no end)"

@@ -22,8 +22,10 @@ _logger = logging.getLogger(__name__)
 KIND = "command"
 #: seconds between two looks while others have all places
 _FULL_WAIT = 0.1
+#: seconds between two looks while nothing is left
+_IDLE_WAIT = 0.5
 #: seconds that a pass which somebody else makes at the moment is waited for at most
-_PATIENCE = 1.0
+_PATIENCE = 0.1
 
 
 class Busy(Exception):
@@ -36,8 +38,8 @@ class Drain:
     The rules of the channels hold, beside any number of runners. What is put in order
     between the passes of a runner is put in order here as well.
 
-    :param wait: seconds that a job's date, or the gap of a throttled channel, is
-        waited for
+    :param wait: seconds after the last job in which more is waited for: dates that
+        come, gaps of throttled channels, what others enqueue, rescue or release
     :param seconds: no job is started after this time; None: no end
     :param stop: set from elsewhere, to end after the job under way
     """
@@ -55,7 +57,8 @@ class Drain:
         self.stop = stop or threading.Event()
         #: how many jobs ended in which state; ``pending``: to be tried again
         self.states: Counter[str] = Counter()
-        self._wait = max(wait, _PATIENCE)
+        self._wait = wait
+        self._idle_since = time.monotonic()
         self._end = None if seconds is None else time.monotonic() + seconds
         self._passes = self._sent = 0
         self._housekeeper = Housekeeper(
@@ -91,11 +94,15 @@ class Drain:
         for request in scheduled.requests:
             self._execute(request)
         if scheduled.requests:
+            self._idle_since = time.monotonic()
             return 0.0
-        if scheduled.full:
-            return _FULL_WAIT if scheduled.running else None
+        if scheduled.full and scheduled.running:
+            return _FULL_WAIT
+        left = self._idle_since + self._wait - time.monotonic()
         wake = scheduled.wake_after
-        return wake if wake is not None and wake <= self._wait else None
+        if wake is not None and wake <= max(left, _PATIENCE) and not scheduled.full:
+            return min(wake, _IDLE_WAIT)
+        return min(left, _IDLE_WAIT) if left > 0 else None
 
     def _schedule(self) -> scheduling.Scheduled:
         self._passes += 1

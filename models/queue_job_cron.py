@@ -52,11 +52,13 @@ class QueueJob(models.Model):
         with self.env.registry.cursor() as cr:
             # For as long as this lives, nobody takes our enqueued jobs from us.
             storage.presence.hold_runner_here(cr, number)
-            while time.monotonic() < end:
-                if not self._cron_turn(number):
-                    return
+            more = True
+            while more and time.monotonic() < end:
+                more = self._cron_turn(number)
             self._cron_put_back(number)
-        self._wake_cron()
+        self.env["queue.job.stat"]._roll_up()
+        if more:
+            self._wake_cron()
 
     def _cron_turn(self, number):
         """Make a pass and execute what it returns; return whether there was any."""
