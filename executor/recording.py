@@ -15,7 +15,7 @@ from odoo.sql_db import Cursor
 from .. import listeners, moves, storage
 from ..clock import utcnow
 from ..core import outcome, states
-from . import performing
+from . import logs, performing
 
 _logger = logging.getLogger(__name__)
 
@@ -134,6 +134,7 @@ def _retry(env, job, decision: outcome.Retry) -> None:
         decision.seconds,
         decision.exc_name,
         decision.exc_message,
+        extra=logs.fields(job, "retry", _seconds(job, utcnow())),
     )
 
 
@@ -154,7 +155,13 @@ def _cancel(env, job, decision: outcome.Cancelled) -> None:
     job.state = states.CANCELLED
     storage.transition.take_stop(env.cr, job._id)
     moves.cancel_dependents(env, [job._id])
-    _logger.info("job %s channel=%s: stopped", job.uuid, job.channel)
+    _logger.info(
+        "job %s channel=%s attempt=%s: stopped",
+        job.uuid,
+        job.channel,
+        job.attempt,
+        extra=logs.fields(job, job.state, _seconds(job, now)),
+    )
 
 
 def _fail(env, job, decision: outcome.Failed) -> None:
@@ -180,6 +187,7 @@ def _fail(env, job, decision: outcome.Failed) -> None:
         kept["exc_name"],
         kept["exc_message"],
         kept["exc_info"] or "",
+        extra=logs.fields(job, job.state, _seconds(job, now)),
     )
     _tell(env, job)
     _call_on_fail(env, job, kept)

@@ -9,7 +9,7 @@ import time
 from odoo.sql_db import Cursor
 
 from ..exception import JobError
-from . import performing
+from . import logs, performing
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
@@ -48,14 +48,17 @@ def run_once(lease: Lease, hooks) -> None:
     if job is None:
         return
     hooks._runjob(job.env, job)
-    _logger.debug(
-        "job %s channel=%s attempt=%s: %s in %.3f s",
-        row.uuid,
-        row.channel,
-        row.attempt,
-        job.state,
-        time.monotonic() - began,
-    )
+    if _logger.isEnabledFor(logging.DEBUG):
+        seconds = time.monotonic() - began
+        _logger.debug(
+            "job %s channel=%s attempt=%s: %s in %.3f s",
+            row.uuid,
+            row.channel,
+            row.attempt,
+            job.state,
+            seconds,
+            extra=logs.fields(row, job.state, seconds),
+        )
 
 
 def _env_of_job(lease: Lease):

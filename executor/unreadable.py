@@ -16,6 +16,7 @@ class UnreadableJob:
         self._id = row.id
         self.uuid = row.uuid
         self.channel = row.channel
+        self.model_name, self.method_name = row.model_name, row.method_name
         self.attempt = row.attempt
         self.max_retries = row.max_retries
         self.retry = self.tries_before = row.retry or 0

@@ -115,6 +115,12 @@ class Housekeeper:
             dead.worker,
             dead.deaths,
             _WORDS.get(type(outcome), "rescued"),
+            extra={
+                "job_uuid": dead.uuid,
+                "job_channel": dead.channel,
+                "job_attempt": dead.attempt,
+                "job_state": "died",
+            },
         )
         return True
 
