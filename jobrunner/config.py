@@ -123,7 +123,9 @@ def _from_file(path: str | None) -> Mapping[str, str]:
         if path:
             parser.read([path], encoding="utf-8")
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        _logger.error("The section [%s] of %s is not readable: %s", SECTION, path, error)
+        _logger.error(
+            "The section [%s] of %s is not readable: %s", SECTION, path, error
+        )
         return {}
     return _section(parser)
 
@@ -180,7 +182,9 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
         except ValueError:
             number = math.nan
         if not least <= number <= most:
-            raise ValueError(f"a number of seconds from {least:g} to {most:g} is needed.")
+            raise ValueError(
+                f"a number of seconds from {least:g} to {most:g} is needed."
+            )
         return number
 
     return read

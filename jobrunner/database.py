@@ -309,7 +309,9 @@ class Database:
                 presence.leave(cr, self.number)
                 schedule.commit(cr)
         except psycopg2.Error as error:
-            _logger.info("Database %s: nothing given back: %s", self.name, line_of(error))
+            _logger.info(
+                "Database %s: nothing given back: %s", self.name, line_of(error)
+            )
 
     def close(self) -> None:
         """Close the connections."""

@@ -52,6 +52,7 @@ class _Flight:
     def __init__(self, message: bytes, addresses: list, done: Callable):
         self.message = message
         self.addresses = list(addresses)
+        self.address: tuple | None = None
         self.done = done
         self.sock: socket.socket | None = None
         self.unsent = message
@@ -141,7 +142,8 @@ class Dispatcher:
         self._flights.add(flight)
         error = 0
         while flight.addresses:
-            family, kind, protocol, _name, address = flight.addresses.pop(0)
+            flight.address = flight.addresses.pop(0)
+            family, kind, protocol, _name, address = flight.address
             try:
                 flight.sock = sock = socket.socket(family, kind, protocol)
                 self._tune(sock)
@@ -186,11 +188,9 @@ class Dispatcher:
 
     def _remember(self, flight: _Flight) -> None:
         """Begin with the address that answers, from now on."""
-        tried = len(self._addresses) - len(flight.addresses) - 1
-        if 0 < tried < len(self._addresses):
-            self._addresses = [self._addresses[tried], *self._addresses[:tried]] + (
-                self._addresses[tried + 1 :]
-            )
+        if flight.address in self._addresses:
+            self._addresses.remove(flight.address)
+            self._addresses.insert(0, flight.address)
 
     def _shake_hands(self, flight: _Flight) -> None:
         if self._io(flight, flight.sock.do_handshake, self._shake_hands) is not _AGAIN:
@@ -199,7 +199,9 @@ class Dispatcher:
 
     def _write(self, flight: _Flight) -> None:
         while flight.unsent:
-            sent = self._io(flight, lambda: flight.sock.send(flight.unsent), self._write)
+            sent = self._io(
+                flight, lambda: flight.sock.send(flight.unsent), self._write
+            )
             if sent is _AGAIN or flight.sock is None:
                 return
             flight.unsent = flight.unsent[sent:]

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
-from ..storage import graph, presence, recovery, rollup, schedule
+from ..storage import channel, graph, presence, recovery, rollup, schedule
 from .config import Config
 from .loop import clock
 
@@ -147,6 +147,8 @@ class Housekeeper:
     def _fail_unknown(self, cr) -> None:
         configured = [spec.name for spec in self.config.channels]
         schedule.begin_short(cr)
+        # Jobs that ran while their channel was renamed come back under its old name.
+        channel.rehome(cr)
         unknown = recovery.unknown_channels(cr, configured)
         failed = []
         for name in unknown:

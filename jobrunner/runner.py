@@ -161,7 +161,9 @@ class QueueJobRunner:
     def _servable(self, names: list[str]) -> set[str]:
         """The databases for which the server answers under the host we ask."""
         host = f"{self.config.host}:{self.config.port}"
-        served = {each for each in http.db_filter(names, host=host) if each.isprintable()}
+        served = {
+            each for each in http.db_filter(names, host=host) if each.isprintable()
+        }
         refused = set(names) - served
         for name in sorted(refused - self._refused):
             _logger.info(

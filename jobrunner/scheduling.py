@@ -150,9 +150,7 @@ class _Choice:
         limits = {name: number for name, number in free.items() if number}
         self.full = not limits
         rows = self._candidates(cr, limits) if limits else []
-        decision = channels.decide(
-            self.tree, self.running, rows, self.last_starts, 0.0
-        )
+        decision = channels.decide(self.tree, self.running, rows, self.last_starts, 0.0)
         self.wake = decision.wake_after
         if len(decision.ids) >= channels.FETCH_LIMIT:
             self.wake = 0.0

@@ -26,7 +26,7 @@ class ResConfigSettings(models.TransientModel):
     queue_job_server_delay_policy = fields.Char(compute="_compute_queue_job_server")
     queue_job_server_max_deaths = fields.Char(compute="_compute_queue_job_server")
     queue_job_is_served = fields.Boolean(compute="_compute_queue_job_server")
-    queue_job_max_deaths = fields.Integer("Deaths at Most", default=5)
+    queue_job_max_deaths = fields.Integer("Deaths at Most", default=3)
     queue_job_masked_arguments = fields.Char(
         "Masked Arguments",
         default=MASKED_ARGUMENTS,

@@ -125,17 +125,17 @@ _CHANNEL_RECORDS = "SELECT complete_name FROM queue_job_channel"
 # Rows that another tool wrote may have no channel.
 _ADOPT_CHANNELLESS = """
 UPDATE queue_job SET channel = 'root'
- WHERE id IN (SELECT id FROM queue_job
+ WHERE id = ANY(ARRAY(SELECT id FROM queue_job
                WHERE state = 'pending' AND ready AND channel IS NULL
-               LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED)
+               LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED))
 """
 _FAIL_PENDING = """
 UPDATE queue_job
    SET state = 'failed', exc_name = %(exc_name)s, exc_message = %(exc_message)s,
        exc_info = NULL
- WHERE id IN (SELECT id FROM queue_job
+ WHERE id = ANY(ARRAY(SELECT id FROM queue_job
                WHERE state = 'pending' AND ready AND channel = %(channel)s
-               LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+               LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 _FAIL_ENQUEUED = """
