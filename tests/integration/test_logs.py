@@ -1,12 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Lines of the log about a job tell which one it is, in words and in fields."""
 
+import logging
+
 from odoo.tests.common import HttpCase, get_db_name, tagged
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.core import proof as proofs
 from odoo.addons.queue_job.exception import RetryableJobError
 
+# As numbers: Odoo gives another level the name INFO.
 SERVING = "odoo.addons.queue_job.executor.serving"
 RECORDING = "odoo.addons.queue_job.executor.recording"
 
@@ -49,24 +52,24 @@ class TestLogs(HttpCase):
         self.assertTrue(line.getMessage().startswith(start))
 
     def test_a_done_job_is_told_to_who_wants_to_know_everything(self):
-        job, line = self.execute({"ref": "x"}, SERVING, "DEBUG")
-        self.assertEqual(line.levelname, "DEBUG")
+        job, line = self.execute({"ref": "x"}, SERVING, logging.DEBUG)
+        self.assertEqual(line.levelno, logging.DEBUG)
         self.check(job, line, "done")
 
     def test_a_failed_job_is_told_as_an_error(self):
-        job, line = self.execute({"no_such_field": 1}, RECORDING, "INFO")
-        self.assertEqual(line.levelname, "ERROR")
+        job, line = self.execute({"no_such_field": 1}, RECORDING, logging.INFO)
+        self.assertEqual(line.levelno, logging.ERROR)
         self.check(job, line, "failed")
 
     def test_a_job_that_is_tried_again_is_told(self):
         def write(_self, _values):
             raise RetryableJobError("not yet", seconds=5)
 
-        job, line = self.execute({"ref": "x"}, RECORDING, "INFO", write)
-        self.assertEqual(line.levelname, "INFO", line.getMessage())
+        job, line = self.execute({"ref": "x"}, RECORDING, logging.INFO, write)
+        self.assertEqual(line.levelno, logging.INFO)
         self.check(job, line, "retry")
 
     def test_a_job_that_cannot_be_read_back_is_told(self):
-        job, line = self.execute({"ref": "x"}, RECORDING, "INFO", method="gone")
-        self.assertEqual(line.levelname, "ERROR")
+        job, line = self.execute({"ref": "x"}, RECORDING, logging.INFO, method="gone")
+        self.assertEqual(line.levelno, logging.ERROR)
         self.check(job, line, "failed", "gone")
