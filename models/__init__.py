@@ -6,6 +6,8 @@ from . import (
     queue_job_guard,
     queue_job_verbs,
     queue_job_live,
+    queue_job_deed,
+    queue_job_timeline,
     queue_job_cron,
     queue_job_failure,
     queue_job_related_action,

@@ -12,6 +12,7 @@ from . import (
     insertion,
     live,
     locks,
+    picture,
     prepared,
     presence,
     progress,

@@ -1,0 +1,50 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The log of who did what to a job, in its chatter."""
+
+from __future__ import annotations
+
+from odoo import api, fields, models
+
+from ..core import states
+from ..sentinel import EDIT_SENTINEL
+
+
+class QueueJob(models.Model):
+    _inherit = "queue.job"
+
+    channel = fields.Char(tracking=True)
+    priority = fields.Integer(tracking=True)
+    eta = fields.Datetime(tracking=True)
+    max_retries = fields.Integer(tracking=True)
+
+    def _change_job_state(self, state, result=None):
+        moved = super()._change_job_state(state, result)
+        moved._log_deed(state)
+        return moved
+
+    def _log_deed(self, state):
+        """Note on the jobs what the user did, which is nothing when it was nobody."""
+        if not self or self.env.user._is_superuser():
+            return
+        deed = self._deeds()[state]
+        asked = self.env._("Asked to stop by %s", self.env.user.name)
+        running = self.filtered(lambda job: job.state == states.STARTED)
+        bodies = dict.fromkeys((self - running).ids, deed)
+        bodies.update(dict.fromkeys(running.ids, asked))
+        self._message_log_batch(bodies)
+
+    @api.model
+    def _deeds(self):
+        """``{state: what somebody did to have jobs there}``, for people."""
+        name = self.env.user.name
+        return {
+            states.PENDING: self.env._("Requeued by %s", name),
+            states.DONE: self.env._("Set to done by %s", name),
+            states.CANCELLED: self.env._("Cancelled by %s", name),
+        }
+
+    def write(self, vals):
+        result = super().write(vals)
+        if self.env.context.get("_job_edit_sentinel") is not EDIT_SENTINEL:
+            self._live_touch()
+        return result

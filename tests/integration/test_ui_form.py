@@ -1,0 +1,140 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import time
+
+from odoo.exceptions import AccessError
+from odoo.tests import TransactionCase, new_test_user
+
+from odoo.addons.queue_job import storage
+from odoo.addons.queue_job.delay import group
+
+
+class FormCase(TransactionCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator = new_test_user(
+            cls.env, "t_form_operator", groups="queue_job.group_queue_job_operator"
+        )
+        cls.jobs = cls.env["queue.job"]
+
+    def job(self, **state):
+        job = self.jobs.with_delay()._test_job().db_record()
+        if state:
+            job.sudo().write(state)
+        return job
+
+
+class TestDeeds(FormCase):
+    def notes(self, job):
+        return [str(body) for body in job.message_ids.sorted("id").mapped("body")]
+
+    def test_the_chatter_tells_who_did_what(self):
+        job = self.job()
+        mine = job.with_user(self.operator)
+        for deed in ("button_cancelled", "requeue", "button_done"):
+            getattr(mine, deed)()
+        name = self.operator.name
+        self.assertEqual(
+            self.notes(job),
+            [
+                f"<span>Cancelled by {name}</span>",
+                f"<span>Requeued by {name}</span>",
+                f"<span>Set to done by {name}</span>",
+            ],
+        )
+        self.assertEqual(job.message_ids.author_id, self.operator.partner_id)
+
+    def test_a_running_job_is_noted_as_asked_to_stop(self):
+        job = self.job(state="started")
+        job.with_user(self.operator).button_stop()
+        self.assertEqual(
+            self.notes(job), [f"<span>Asked to stop by {self.operator.name}</span>"]
+        )
+
+    def test_what_did_not_happen_is_not_noted(self):
+        job = self.job(state="started")
+        job.with_user(self.operator).requeue()
+        self.assertFalse(self.notes(job))
+
+    def test_who_changed_the_priority_is_noted(self):
+        job = self.job()
+        self.env.flush_all()
+        self.env.cr.precommit.clear()
+        job.with_user(self.operator).priority = 3
+        self.env.flush_all()
+        self.env.cr.precommit.run()
+        values = job.message_ids.sudo().tracking_value_ids
+        self.assertEqual((values.old_value_integer, values.new_value_integer), (10, 3))
+
+
+class TestTimeline(FormCase):
+    def steps(self, job):
+        return [step["label"] for step in job.timeline]
+
+    def test_a_job_that_waits_says_so(self):
+        self.assertEqual(self.steps(self.job()), ["Created", "Waits for its turn"])
+
+    def test_a_done_job_shows_its_tries_and_its_end(self):
+        job = self.job()
+        now = self.env.cr.now()
+        self.env["queue.job.try"].create(
+            {"job_id": job.id, "attempt": 1, "outcome": "retry", "date_ended": now}
+        )
+        job.sudo().write(
+            {
+                "state": "done",
+                "date_enqueued": now,
+                "date_started": now,
+                "date_done": now,
+            }
+        )
+        self.assertEqual(
+            self.steps(job), ["Created", "Try 1: To Retry", "Enqueued", "Started", "Done"]
+        )
+
+    def test_the_progress_is_what_the_body_told_last(self):
+        job = self.job(state="started")
+        self.assertFalse(job.progress_told)
+        storage.progress.write(self.env.cr, job.id, 3, 4, "Three of four")
+        job.invalidate_recordset()
+        self.assertEqual(
+            (job.progress_told, job.progress, job.progress_message),
+            (True, 75.0, "Three of four"),
+        )
+
+
+class TestGraph(FormCase):
+    def grid(self, width):
+        def layer():
+            return group(*(self.jobs.delayable()._test_job() for _ in range(width)))
+
+        layer().on_done(layer()).delay()
+        self.env.flush_all()
+        return self.jobs.search([("graph_uuid", "!=", False)], limit=1)
+
+    def test_groups_behind_groups_are_drawn_with_one_barrier(self):
+        picture = self.grid(20).graph_picture()
+        self.assertEqual(len(picture["jobs"]), 40)
+        [[_barrier, before, behind]] = picture["barriers"]
+        self.assertEqual((len(before), len(behind)), (20, 20))
+
+    def test_a_thousand_jobs_are_read_in_less_than_a_second(self):
+        job = self.grid(500)
+        begin = time.monotonic()
+        picture = job.graph_picture()
+        self.assertEqual((len(picture["jobs"]), picture["total"]), (1000, 1000))
+        self.assertLess(time.monotonic() - begin, 1)
+
+    def test_a_larger_graph_is_cut(self):
+        picture = self.grid(10).graph_picture(limit=15)
+        self.assertEqual((len(picture["jobs"]), picture["total"]), (15, 20))
+
+    def test_a_job_outside_of_graphs_has_an_empty_picture(self):
+        self.assertEqual(
+            self.job().graph_picture(), {"jobs": [], "barriers": [], "total": 0}
+        )
+
+    def test_who_may_not_see_jobs_sees_no_graph(self):
+        user = new_test_user(self.env, "t_form_nobody")
+        with self.assertRaises(AccessError):
+            self.grid(2).with_user(user).graph_picture()
