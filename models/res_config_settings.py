@@ -50,7 +50,7 @@ class ResConfigSettings(models.TransientModel):
     @api.model
     def get_values(self):
         stored = self.env["ir.config_parameter"].sudo().get_param(_MAX_DEATHS)
-        deaths = int(stored) if stored and stored.isdigit() else 5
+        deaths = int(stored) if stored and stored.isdigit() else 3
         return {**super().get_values(), "queue_job_max_deaths": deaths}
 
     def set_values(self):
