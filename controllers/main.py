@@ -24,7 +24,14 @@ class RunJobController(executor.JobHooks, http.Controller):
     They are called through the class, so a subclass takes effect.
     """
 
-    @http.route("/queue_job/runjob", type="http", auth="none", save_session=False)
+    @http.route(
+        "/queue_job/runjob",
+        type="http",
+        auth="none",
+        save_session=False,
+        # usual for those that need no user, but jobs write
+        readonly=False,
+    )
     def runjob(self, **query):
         """Execute a job that a runner has enqueued, and the next of its channel.
 
