@@ -26,9 +26,7 @@ from odoo.tools import config
 NOT_WELL = 1
 REFUSED = 2
 
-_STATES = (
-    "wait_dependencies", "pending", "enqueued", "started", "done", "cancelled", "failed",
-)  # fmt: skip
+_STATES = "wait_dependencies pending enqueued started done cancelled failed".split()
 
 
 class QueueJob(Command):
@@ -143,7 +141,9 @@ def _stop() -> threading.Event:
     def ask(number, _frame):
         if event.is_set():
             raise KeyboardInterrupt
-        sys.stderr.write("Stopping after the job under way; once more to end at once.\n")
+        sys.stderr.write(
+            "Stopping after the job under way; once more to end at once.\n"
+        )
         event.set()
 
     signal.signal(signal.SIGINT, ask)

@@ -150,7 +150,7 @@ def requeue(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
 
 
 def cancel(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
-    """Cancel the jobs, or ask the running ones to stop, in transactions of their own."""
+    """Cancel jobs, ask running ones to stop, in transactions of their own."""
     return _move(env, wanted, dry_run, "cancelled", _cancel)
 
 

@@ -159,7 +159,11 @@ class _Tally:
         self.seen += 1
         self._states[job.state] += 1
         _logger.info(
-            "job %s channel=%s attempt=%s: %s", job.uuid, job.channel, job.attempt, job.state
+            "job %s channel=%s attempt=%s: %s",
+            job.uuid,
+            job.channel,
+            job.attempt,
+            job.state,
         )
 
 

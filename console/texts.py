@@ -55,12 +55,12 @@ def _last_hour(total: Mapping[str, Any]) -> str:
         f"{total[name]} {name}"
         for name in ("done", "failed", "retry", "cancelled", "died")
     )
-    times = "; ".join(
-        f"{name} p50 {duration(total[name]['p50'])}, p95 {duration(total[name]['p95'])},"
-        f" p99 {duration(total[name]['p99'])}"
-        for name in ("wait", "run")
-    )
+    times = "; ".join(f"{name} {_percentiles(total[name])}" for name in ("wait", "run"))
     return f"Last hour: {counts}; {total['throughput']:.1f} done per minute; {times}."
+
+
+def _percentiles(times: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{key} {duration(times[key])}" for key in ("p50", "p95", "p99"))
 
 
 def run(found: Mapping[str, Any]) -> str:

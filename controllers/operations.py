@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""``/queue_job/health`` and ``/queue_job/metrics``: for those who watch over servers."""
+"""``/queue_job/health`` and ``/queue_job/metrics``: for who watches over servers."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ def _of_ends(totals) -> list[Metric]:
         HISTOGRAM,
         "How long jobs that could run waited for their first start.",
     )
-    run = _metric("run_seconds", HISTOGRAM, "How long tries lasted, however they ended.")
+    run = _metric(
+        "run_seconds", HISTOGRAM, "How long tries lasted, however they ended."
+    )
     for channel, sums in totals.items():
         for outcome in OUTCOMES:
             ended.add(getattr(sums, outcome), channel=channel, outcome=outcome)

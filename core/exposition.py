@@ -56,8 +56,10 @@ def _lines(metric: Metric) -> Iterator[str]:
         pairs = ",".join(
             f'{key}="{_escape(text, quotes=True)}"' for key, text in labels.items()
         )
-        yield f"{name}{{{pairs}}} {_number(value)}" if pairs else (
-            f"{name} {_number(value)}"
+        yield (
+            f"{name}{{{pairs}}} {_number(value)}"
+            if pairs
+            else (f"{name} {_number(value)}")
         )
 
 

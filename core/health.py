@@ -24,9 +24,7 @@ LATE = "late"
 RUNNER_MISSING = "runner_missing"
 CRON_ONLY = "cron_only"
 VERSIONS = "versions"
-ERRORS = frozenset(
-    {ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE}
-)
+ERRORS = frozenset({ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE})
 
 #: seconds that a job may wait in a channel that has room and runs nothing
 PATIENCE = 60.0

@@ -62,9 +62,7 @@ class QueueJobStat(models.Model):
         return not errors, [each["text"] for each in errors]
 
     def _facts(self, effective, runners, root):
-        cron = self.env.ref(
-            "queue_job.ir_cron_queue_job_run", raise_if_not_found=False
-        )
+        cron = self.env.ref("queue_job.ir_cron_queue_job_run", raise_if_not_found=False)
         cron = cron and cron.sudo().exists()
         overdue = cron and cron.nextcall < utcnow() - _OVERDUE
         top = effective[ROOT].channel

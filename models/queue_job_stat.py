@@ -126,9 +126,7 @@ def _times(counts, seconds):
     number = sum(counts)
     return {
         "mean": seconds / number if number else None,
-        **{
-            name: histogram.quantile(counts, share) for name, share in SHARES.items()
-        },
+        **{name: histogram.quantile(counts, share) for name, share in SHARES.items()},
     }
 
 

@@ -85,12 +85,12 @@ SELECT number, node, pid, version, kind, started_at, seen_at,
   FROM queue_job_runner WHERE seen_at > {_UTC} - interval '15 seconds'
  ORDER BY node, pid, number
 """
+_COUNTS = ", ".join(f"sum({each})::int8" for each in OUTCOMES)
+_WAITS = ", ".join(f"sum(wait_histogram[{n}])::int8" for n in range(1, SIZE + 1))
+_RUNS = ", ".join(f"sum(run_histogram[{n}])::int8" for n in range(1, SIZE + 1))
 _SUMS = f"""
-       {", ".join(f"sum({each})::int8" for each in OUTCOMES)},
-       sum(wait_seconds), ARRAY[{", ".join(
-           f"sum(wait_histogram[{place}])::int8" for place in range(1, SIZE + 1))}],
-       sum(run_seconds), ARRAY[{", ".join(
-           f"sum(run_histogram[{place}])::int8" for place in range(1, SIZE + 1))}]
+       {_COUNTS},
+       sum(wait_seconds), ARRAY[{_WAITS}], sum(run_seconds), ARRAY[{_RUNS}]
 """
 _SERIES = f"""
 SELECT (floor(extract(epoch FROM at) / %(step)s) * %(step)s)::int8, {_SUMS}

@@ -105,6 +105,17 @@ def _columns(template: str) -> str:
 
 
 _BOUNDS = f"ARRAY[{', '.join(map(str, BOUNDS))}]::float8[]"
+_SUMS = ("wait_count", "wait_seconds", "run_count", "run_seconds")
+_OUTCOMES = ", ".join(
+    f"coalesce(sum(number) FILTER (WHERE outcome = '{each}'), 0)" for each in OUTCOMES
+)
+_WAITS = _columns("coalesce(sum(number) FILTER (WHERE waited = {1}), 0)")
+_RUNS = _columns("coalesce(sum(number) FILTER (WHERE ran = {1}), 0)")
+_ADDED = ", ".join(
+    f"{each} = stat.{each} + excluded.{each}" for each in (*OUTCOMES, *_SUMS)
+)
+_ADDED_WAITS = _columns("stat.wait_histogram[{0}] + excluded.wait_histogram[{0}]")
+_ADDED_RUNS = _columns("stat.run_histogram[{0}] + excluded.run_histogram[{0}]")
 _ADD_UP = f"""
 WITH RECURSIVE done AS ({_CHANNELS.format(state="done", name="done")}),
 cancelled AS ({_CHANNELS.format(state="cancelled", name="cancelled")}),
@@ -160,26 +171,16 @@ INSERT INTO queue_job_stat AS stat (
        wait_count, wait_seconds, wait_histogram,
        run_count, run_seconds, run_histogram)
 SELECT grain, CASE grain WHEN 'total' THEN 'epoch' ELSE date_trunc(grain, minute) END,
-       channel, function,
-       {", ".join(
-           f"coalesce(sum(number) FILTER (WHERE outcome = '{each}'), 0)"
-           for each in OUTCOMES)},
+       channel, function, {_OUTCOMES},
        coalesce(sum(number) FILTER (WHERE waited IS NOT NULL), 0),
-       coalesce(sum(wait), 0),
-       ARRAY[{_columns(
-           "coalesce(sum(number) FILTER (WHERE waited = {1}), 0)")}],
+       coalesce(sum(wait), 0), ARRAY[{_WAITS}],
        coalesce(sum(number) FILTER (WHERE ran IS NOT NULL), 0),
-       coalesce(sum(run), 0),
-       ARRAY[{_columns("coalesce(sum(number) FILTER (WHERE ran = {1}), 0)")}]
+       coalesce(sum(run), 0), ARRAY[{_RUNS}]
   FROM cells CROSS JOIN unnest(%(grains)s) AS grain
  GROUP BY 1, 2, 3, 4
     ON CONFLICT (grain, at, channel, function) DO UPDATE
-   SET {", ".join(f"{each} = stat.{each} + excluded.{each}" for each in (
-           *OUTCOMES, "wait_count", "wait_seconds", "run_count", "run_seconds"))},
-       wait_histogram = ARRAY[{_columns(
-           "stat.wait_histogram[{0}] + excluded.wait_histogram[{0}]")}],
-       run_histogram = ARRAY[{_columns(
-           "stat.run_histogram[{0}] + excluded.run_histogram[{0}]")}]
+   SET {_ADDED},
+       wait_histogram = ARRAY[{_ADDED_WAITS}], run_histogram = ARRAY[{_ADDED_RUNS}]
 """
 # The days that figures are kept: by the database's own setting, else as usual.
 _KEEP = """
@@ -239,8 +240,8 @@ def add_up(cr) -> bool:
 def prune(cr, limit: int = 5000) -> int:
     """Remove figures that are too old; return how many.
 
-    Minutes are kept for two days and hours for thirteen weeks, unless the system
-    parameters ``queue_job.stat_minute_days`` and ``queue_job.stat_hour_days`` say other.
+    Minutes are kept for two days and hours for thirteen weeks, or as the system
+    parameters ``queue_job.stat_minute_days`` and ``queue_job.stat_hour_days`` say.
 
     :param limit: at most so many of each kind; call again when so many were found
     """

@@ -56,7 +56,9 @@ class TestRun(CliCase):
         self.assertEqual(states, {"done": 3, "pending": 2})
         self.command("resume", "test_three")
         self.assertIn("1 jobs executed: 1 done", self.command("run"))
-        self.assertEqual(self.database.value("SELECT count(*) FROM queue_job_runner"), 0)
+        self.assertEqual(
+            self.database.value("SELECT count(*) FROM queue_job_runner"), 0
+        )
 
     def test_a_job_that_failed_is_told_by_the_exit_code(self):
         self.database.shell(
@@ -65,7 +67,7 @@ class TestRun(CliCase):
             "env['test.queue.effect'].with_delay().leave('gone')\n"
             "env['queue.job'].flush_model()\n"
             "env.cr.execute(\"UPDATE queue_job SET method_name = 'gone'"
-            " WHERE id = (SELECT max(id) FROM queue_job)\")"
+            ' WHERE id = (SELECT max(id) FROM queue_job)")'
         )
         found = self.result("run", code=1)
         self.assertEqual((found["executed"], found["failed"]), (3, 2))
@@ -167,5 +169,3 @@ class TestBesideAServer(CliCase):
             check=False,
         )
         return json.loads(done.stdout) if done.returncode == 0 else None
-
-

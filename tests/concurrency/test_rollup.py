@@ -53,7 +53,11 @@ class TestRollup(unittest.TestCase):
             return cr.fetchone()[0] if cr.description else None
 
     def add_up(self):
-        with closing(self.connect()) as connection, connection, connection.cursor() as cr:
+        with (
+            closing(self.connect()) as connection,
+            connection,
+            connection.cursor() as cr,
+        ):
             return rollup.add_up(cr)
 
     def add_up_all(self):

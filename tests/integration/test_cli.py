@@ -32,7 +32,19 @@ class TestStatus(OperationsCase):
         line = next(each for each in text.splitlines() if "root.one  " in each)
         self.assertEqual(
             line.split(),
-            ["root.one", "3", "(throttle", "0.5", "s)", "0", "1", "0", "1", "2.1", "min"],
+            [
+                "root.one",
+                "3",
+                "(throttle",
+                "0.5",
+                "s)",
+                "0",
+                "1",
+                "0",
+                "1",
+                "2.1",
+                "min",
+            ],
         )
         self.assertRegex(text, r"node +1 +threaded +1 +7 +5 +2")
         self.assertIn("Last hour: 1 done, 0 failed", text)
@@ -208,7 +220,9 @@ class TestTexts(BaseCase):
             }
         )
         self.assertIn("Enqueued 10 jobs in 500 ms: 20 per second.", text)
-        self.assertIn("Executed 0 of them in -, in channel root by this process: 0", text)
+        self.assertIn(
+            "Executed 0 of them in -, in channel root by this process: 0", text
+        )
         self.assertIn("They ran p50 100 ms, p95 2.0 s.", text)
 
 

@@ -297,7 +297,9 @@ class TestSeries(OperationsCase):
         self.assertEqual(set(bucket["run"]), {"mean", "p50", "p95", "p99"})
         total = series["total"]
         self.assertEqual((total["done"], total["failed"]), (2, 1))
-        self.assertEqual(total["wait"]["p99"], histogram.quantile(histogram.of([1]), 0.99))
+        self.assertEqual(
+            total["wait"]["p99"], histogram.quantile(histogram.of([1]), 0.99)
+        )
         for period in ("day", "week"):
             series = self.stat._series(period)
             self.assertEqual(sum(each["done"] for each in series["buckets"]), 2)
@@ -313,7 +315,9 @@ class TestSeries(OperationsCase):
         self.add_up()
         self.cr.execute("UPDATE queue_job_stat SET at = '2000-01-01 12:00:00'")
         self.set_clock(datetime(2000, 1, 1, 12, 20))
-        self.assertAlmostEqual(self.stat._series("week")["buckets"][-1]["throughput"], 3)
+        self.assertAlmostEqual(
+            self.stat._series("week")["buckets"][-1]["throughput"], 3
+        )
         self.set_clock(datetime(2000, 1, 1, 12, 0))
         self.assertEqual(self.stat._series("week")["buckets"][-1]["throughput"], 3600)
 
@@ -434,7 +438,9 @@ class TestRoutes(HttpCase, OperationsCase):
         self.assertEqual(kinds["queue_job_run_seconds"], "histogram")
         root = {"channel": "root"}
         for outcome, value in (("done", 1), ("retry", 1), ("failed", 0)):
-            ended = self.value(metrics, "queue_job_ended_total", outcome=outcome, **root)
+            ended = self.value(
+                metrics, "queue_job_ended_total", outcome=outcome, **root
+            )
             self.assertEqual(ended, value)
         name = "queue_job_run_seconds"
         self.assertEqual(self.value(metrics, f"{name}_count", **root), 2)

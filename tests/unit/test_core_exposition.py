@@ -78,8 +78,8 @@ class TestTheParser(unittest.TestCase):
             "a 1\n",
             "# HELP a A\n# TYPE a counter\na 1\n",
             '# HELP a A\n# TYPE a histogram\na_bucket{le="1"} 1\na_count 1\na_sum 1\n',
-            '# HELP a A\n# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\n'
-            "a_count 1\na_sum 1\n",
+            '# HELP a A\n# TYPE a histogram\na_bucket{le="1"} 2\n'
+            'a_bucket{le="+Inf"} 1\na_count 1\na_sum 1\n',
         ):
             with self.subTest(text=text), self.assertRaises((ValueError, KeyError)):
                 parse(text)
