@@ -123,56 +123,55 @@ class QueueJobStat(models.Model):
         }
 
     def _problem_texts(self, names):
-        _ = self.env._
         return {
-            health.ROOT_OFF: _(
+            health.ROOT_OFF: self.env._(
                 "Nothing runs: the root channel is paused or has capacity 0. Resume it"
                 " under Job Queue > Channels, or change it in the server's"
                 " configuration if that names it."
             ),
-            health.NO_RUNNER: _(
+            health.NO_RUNNER: self.env._(
                 "Nobody executes jobs: no runner was seen for 15 seconds, and the"
                 " scheduled action that would stand in is off or not called. Look for"
                 " 'queue job runner' in the log of the server, and restart it; a server"
                 " started with --no-http or --stop-after-init has no runner."
             ),
-            health.NO_CRON: _(
+            health.NO_CRON: self.env._(
                 "Nobody executes jobs: the scheduled action 'Job Queue: run jobs' is"
                 " switched off or deleted. Activate it, or better add queue_job to"
                 " server_wide_modules in the server's configuration and restart it."
             ),
-            health.CRON_OVERDUE: _(
+            health.CRON_OVERDUE: self.env._(
                 "Nobody executes jobs: the scheduled action 'Job Queue: run jobs' is"
                 " due for some minutes, but no server calls it. Start a server with"
                 " max_cron_threads of at least 1, or better add queue_job to"
                 " server_wide_modules in the server's configuration and restart it."
             ),
-            health.RUNNER_MISSING: _(
+            health.RUNNER_MISSING: self.env._(
                 "No runner was seen for 15 seconds: a scheduled action executes the"
                 " jobs meanwhile, one by one and late. Look for 'queue job runner' in"
                 " the log of the server, and restart it."
             ),
-            health.CRON_ONLY: _(
+            health.CRON_ONLY: self.env._(
                 "A scheduled action executes the jobs, one by one. Add queue_job to"
                 " server_wide_modules in the server's configuration and restart it to"
                 " have them executed at once and side by side."
             ),
-            health.BUSY: _(
+            health.BUSY: self.env._(
                 "No job is started: modules are marked to be installed, updated or"
                 " removed. Finish that under Apps, or cancel it there."
             ),
-            health.VERSIONS: _(
+            health.VERSIONS: self.env._(
                 "Runners of different versions are at work: restart all servers with"
                 " the same version of the add-on."
             ),
-            health.STALLED: _(
+            health.STALLED: self.env._(
                 "Jobs wait although their channels have room: %s. The requests of the"
                 " runner do not get through to the server: look for 'queue job runner'"
                 " in its log, and check scheme, host and port in the section"
                 " [queue_job] of its configuration.",
                 names,
             ),
-            health.LATE: _(
+            health.LATE: self.env._(
                 "Jobs wait for longer than queue_job.health_max_wait allows: %s. Raise"
                 " the capacity of their channels, or find out what takes so long.",
                 names,
