@@ -19,6 +19,7 @@
         "wizards/queue_jobs_to_done_views.xml",
         "wizards/queue_jobs_to_cancelled_views.xml",
         "views/res_config_settings_views.xml",
+        "views/queue_job_dashboard_views.xml",
         "views/queue_job_menus.xml",
         "wizards/queue_job_demo_views.xml",
     ],

@@ -16,6 +16,7 @@ from . import (
     queue_job_lock,
     queue_job_runner,
     queue_job_stat,
+    queue_job_dashboard,
     queue_job_health,
     queue_job_channel,
     queue_job_channel_effective,

@@ -1,0 +1,33 @@
+/** What a number opens: the list of the jobs that were counted. */
+
+const VIEWS = [
+    [false, "list"],
+    [false, "kanban"],
+    [false, "form"],
+];
+
+/** The channel and those below it. */
+export function channelDomain(name) {
+    if (!name || name === "root") {
+        return [];
+    }
+    const below = name.replace(/[\\_%]/g, "\\$&");
+    return ["|", ["channel", "=", name], ["channel", "=like", `${below}.%`]];
+}
+
+export function jobsAction(name, domain) {
+    return {
+        type: "ir.actions.act_window",
+        name,
+        res_model: "queue.job",
+        views: VIEWS,
+        domain,
+        context: {},
+        target: "current",
+    };
+}
+
+/** Tries are listed where a job may have ended that way many times. */
+export function triesAction(name, domain) {
+    return { ...jobsAction(name, domain), res_model: "queue.job.try" };
+}
