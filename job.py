@@ -15,7 +15,7 @@ from typing import Any
 
 from odoo.models import BaseModel
 
-from . import buffer, recorder, rows, storage
+from . import buffer, recorder, rows, storage, tracing
 from .clock import utcnow
 from .core import states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -150,6 +150,7 @@ class Job:
     exc_info: str | None = None
     worker_pid: int | None = None
     worker: str | None = None
+    trace: str | None = None
     attempt: int = 0
     tries_before: int = 0
     release_due: bool = False
@@ -318,6 +319,7 @@ class Job:
         else:
             recorder.check_channel(self)
             rows.serialize(self, self.env.cr.cache.setdefault("queue_job.env", {}))
+            self.trace = tracing.current()
             self._stored = True
             buffer.add(self.env, self)
 

@@ -41,6 +41,7 @@ ROW_FIELDS = (
     "worker_pid",
     "attempt",
     "graph_uuid",
+    "trace",
 )
 
 
@@ -76,6 +77,7 @@ def row(job, job_id: int | None) -> tuple:
         job.date_created,
         job.graph_uuid,
         barrier.id if barrier is not None else None,
+        job.trace,
     )
 
 
@@ -107,6 +109,7 @@ def values(job) -> dict[str, Any]:
         "date_created": job.date_created,
         "graph_uuid": job.graph_uuid or False,
         "barrier_id": job._barrier.id if job._barrier is not None else False,
+        "trace": job.trace or False,
     }
     return {**job.extra_values, **found}
 
@@ -174,6 +177,7 @@ _AS_STORED = (
     "exc_info",
     "worker_pid",
     "graph_uuid",
+    "trace",
 )
 
 

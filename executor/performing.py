@@ -14,7 +14,7 @@ from odoo.modules import module as odoo_module
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.sql_db import Cursor
 
-from .. import listeners, moves, rows, storage
+from .. import listeners, moves, rows, storage, tracing
 from ..core import outcome, states
 from ..core.retry import class_names
 from ..exception import (
@@ -40,6 +40,11 @@ def perform(job) -> None:
 
     Whatever the body raises comes out of here, with the transaction as it is then.
     """
+    with tracing.around(job):
+        _perform(job)
+
+
+def _perform(job) -> None:
     cr = job.env.cr
     with (
         forbid_commit(cr, unless=job.job_config.allow_commit),

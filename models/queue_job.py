@@ -82,6 +82,11 @@ class QueueJob(models.Model):
     worker = fields.Char(readonly=True)
     worker_pid = fields.Integer("Worker PID", readonly=True, aggregator=False)
 
+    trace = fields.Char(
+        "Trace Context",
+        readonly=True,
+        help="What a tool for tracing knows the job's origin by.",
+    )
     graph_uuid = fields.Char("Graph", readonly=True)
     barrier_id = fields.Integer(readonly=True, aggregator=False)
     release_due = fields.Boolean(readonly=True)

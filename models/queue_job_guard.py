@@ -34,6 +34,7 @@ PROTECTED_FIELDS = frozenset(
         "graph_uuid",
         "barrier_id",
         "release_due",
+        "trace",
     }
 )
 #: what happened to a job: written by the machine and its verbs

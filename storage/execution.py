@@ -15,7 +15,7 @@ _COLUMNS = """
           job.records::text, job.args::text, job.kwargs::text, job.user_id,
           job.company_id, job.retry, job.max_retries, job.priority, job.eta,
           job.channel, job.attempt, job.timeout, job.date_created, job.date_started,
-          job.name, job.identity_key, job.graph_uuid, job.date_enqueued,
+          job.name, job.identity_key, job.graph_uuid, job.date_enqueued, job.trace,
           EXISTS (SELECT 1 FROM queue_job_edge
                    WHERE parent_id = job.id AND NOT met) AS has_dependents
 """
@@ -128,6 +128,7 @@ class Started(NamedTuple):
     identity_key: str | None
     graph_uuid: str | None
     date_enqueued: Any
+    trace: str | None
     has_dependents: bool
     #: one of the job's channels is throttled
     throttled: bool

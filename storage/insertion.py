@@ -35,6 +35,7 @@ COLUMNS = (
     "date_created",
     "graph_uuid",
     "barrier_id",
+    "trace",
 )
 _NAMES = ", ".join(COLUMNS)
 
