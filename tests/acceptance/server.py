@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -138,25 +141,17 @@ with open({pipe!r}) as pipe:
         print("answer", json.dumps([out.getvalue(), error]), flush=True)
 """
 
-    def __init__(self, database: Database):
+    def __init__(self, database: Database, *options: str):
         self.database = database
-        self.pipe_path = STATE / f"{database.name}.pipe"
+        self.options = options
+        self.pipe_path = STATE / f"{database.name}-{id(self):x}.pipe"
 
     def __enter__(self) -> Shell:
         self.pipe_path.unlink(missing_ok=True)
         os.mkfifo(self.pipe_path)
+        command = [PYTHON, ODOO_BIN, "shell", "-c", CONF, "-d", self.database.name]
         self.process = subprocess.Popen(
-            [
-                PYTHON,
-                ODOO_BIN,
-                "shell",
-                "-c",
-                CONF,
-                "-d",
-                self.database.name,
-                "--no-http",
-                "--log-level=warn",
-            ],
+            [*command, "--no-http", "--log-level=warn", *self.options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -214,7 +209,7 @@ class Server:
     :param databases: the databases it serves
     :param workers: prefork workers; 0: threaded
     :param options: further command line options
-    :param config: further lines of the configuration file, ``{section: [lines]}``
+    :param config: more for the configuration file: ``{section: {key: value}}``
     """
 
     def __init__(self, *databases, workers=0, options=(), config=None, environ=None):
@@ -230,25 +225,20 @@ class Server:
         self._write_conf(config or {})
 
     def _write_conf(self, config: dict) -> None:
-        names = ",".join(each.name for each in self.databases)
-        lines = [
-            line
-            for line in Path(CONF).read_text(encoding="utf-8").splitlines()
-            if not line.startswith(("db_name", "dbfilter"))
-        ]
-        options = [
-            f"db_name = {names}",
-            "dbfilter =",
-            f"http_port = {self.port}",
-            f"gevent_port = {self.gevent_port}",
-            "http_interface = 127.0.0.1",
-            f"workers = {self.workers}",
-            "max_cron_threads = 1",
-            *config.pop("options", []),
-        ]
-        for section, more in config.items():
-            options += [f"[{section}]", *more]
-        self.conf.write_text("\n".join(lines + options) + "\n", encoding="utf-8")
+        parser = configparser.RawConfigParser()
+        parser.read(CONF, encoding="utf-8")
+        parser["options"].update(
+            db_name=",".join(each.name for each in self.databases),
+            dbfilter="",
+            http_port=str(self.port),
+            gevent_port=str(self.gevent_port),
+            http_interface="127.0.0.1",
+            workers=str(self.workers),
+            max_cron_threads="1",
+        )
+        parser.read_dict(config)
+        with self.conf.open("w", encoding="utf-8") as file:
+            parser.write(file)
 
     def __enter__(self) -> Server:
         self.start()
@@ -311,3 +301,61 @@ class Server:
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+
+class Bouncer:
+    """A PgBouncer in transaction mode before the PostgreSQL of the tests."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="qj-bouncer-", dir="/tmp"))
+        self.port = free_port()
+
+    def __enter__(self) -> Bouncer:
+        folder = self.folder
+        (folder / "users.txt").write_text('"odoo" ""\n')
+        (folder / "bouncer.ini").write_text(
+            "[databases]\n"
+            f"* = host={os.environ['PGHOST']} port={os.environ.get('PGPORT', 5432)}\n"
+            "[pgbouncer]\n"
+            "pool_mode = transaction\n"
+            "listen_addr = 127.0.0.1\n"
+            f"listen_port = {self.port}\n"
+            "unix_socket_dir =\n"
+            "auth_type = any\n"
+            f"auth_file = {folder}/users.txt\n"
+            "max_client_conn = 300\n"
+            "default_pool_size = 30\n"
+            f"logfile = {folder}/log\n"
+            "ignore_startup_parameters = extra_float_digits\n"
+        )
+        command = ["pgbouncer", str(folder / "bouncer.ini")]
+        if os.getuid() == 0:  # it refuses to be root
+            owner = pwd.getpwnam("nobody")
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+            command = ["setpriv", "--reuid=nobody", "--clear-groups", *command]
+        program = shutil.which(command[-2]) or "/usr/sbin/pgbouncer"
+        self.process = subprocess.Popen(
+            [*command[:-2], program, command[-1]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(self._listens, "PgBouncer listens", seconds=10)
+        return self
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def __exit__(self, *exc_info) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of a server that goes through it."""
+        return {"db_host": "127.0.0.1", "db_port": str(self.port), "db_user": "odoo"}

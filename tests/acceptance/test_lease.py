@@ -35,7 +35,7 @@ class TestLease(unittest.TestCase):
         cls.db = cls.enterClassContext(Database("lease"))
         cls.shell = cls.enterClassContext(Shell(cls.db))
         cls.shell.run(SET_UP)
-        config = {"queue_job": ["lease_seconds = 60"]}
+        config = {"queue_job": {"lease_seconds": "60"}}
         cls.server = cls.enterClassContext(Server(cls.db, workers=2, config=config))
 
     def wait_until_done(self):

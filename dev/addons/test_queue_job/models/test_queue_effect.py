@@ -51,6 +51,12 @@ class TestQueueEffect(models.Model):
         self._leave(name, number=number)
         return f"left {name}"
 
+    @job
+    def leave_slowly(self, name, number=0, seconds=0):
+        """Leave an effect, and take some time"""
+        self._leave(name, number=number)
+        time.sleep(seconds)
+
     @job(default_channel="root.test_one")
     def leave_in_one(self, name, seconds=0):
         """Leave an effect, in a channel of capacity 1"""
