@@ -46,8 +46,14 @@ SELECT coalesce(channel, 'root'), sum(enqueued), sum(started), sum(pending),
   ) AS part
  GROUP BY 1
 """
+_RELEASED = """
+(SELECT max(parent.date_done)
+   FROM (SELECT parent_id FROM queue_job_edge WHERE barrier_id = {} LIMIT 100) AS edge
+   JOIN queue_job AS parent ON parent.id = edge.parent_id)
+"""
 # The first jobs of each priority: by the order of the index the oldest is among them,
-# unless many older ones were given a date that has come just now.
+# unless many older ones were given a date that has come just now.  One that depended
+# on others waits since those were done.  Since when a requeued one waits is not known.
 _OLDEST = f"""
 WITH RECURSIVE line AS (
     (SELECT channel, priority FROM queue_job WHERE state = 'pending' AND ready
@@ -62,12 +68,16 @@ WITH RECURSIVE line AS (
 )
 SELECT channel, extract(epoch FROM {_UTC} - min(since))::float8
   FROM (SELECT * FROM line LIMIT 1000) AS line CROSS JOIN LATERAL (
-    SELECT greatest(date_created, eta) AS since FROM queue_job
+    SELECT CASE WHEN identity_twin AND exc_name IS NULL THEN NULL
+                ELSE greatest(date_created, eta, CASE WHEN barrier_id IS NOT NULL
+                              THEN {_RELEASED.format("job.barrier_id")} END)
+            END AS since
+      FROM queue_job AS job
      WHERE state = 'pending' AND ready
        AND channel = line.channel AND priority = line.priority
      ORDER BY channel, priority, date_created, id LIMIT 20
   ) AS job
- GROUP BY channel
+ GROUP BY channel HAVING min(since) IS NOT NULL
 """
 _LAST_END = f"""
 SELECT extract(epoch FROM {_UTC} - greatest(
@@ -159,7 +169,7 @@ def oldest(cr) -> dict[str, float]:
     """``{channel: seconds}`` that the job that waits longest could have been run."""
     with _by_index(cr):
         cr.execute(_OLDEST)
-        return {name: max(0.0, age or 0.0) for name, age in cr.fetchall()}
+        return {name: max(0.0, age) for name, age in cr.fetchall()}
 
 
 def last_end(cr, channel: str) -> float | None:

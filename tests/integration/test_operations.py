@@ -133,6 +133,29 @@ class TestOverview(OperationsCase):
         self.waiting(1000, eta=self.ago(30))
         self.assertTrue(30 <= self.channel_of("root")["oldest"] < 35)
 
+    def test_a_job_that_depended_on_others_waits_since_they_were_done(self):
+        parents = [self.job(ended=50), self.job(ended=20)]
+        self.cr.execute(
+            "INSERT INTO queue_job_barrier (remaining) VALUES (0) RETURNING id"
+        )
+        barrier = self.cr.fetchone()[0]
+        for parent in parents:
+            self.cr.execute(
+                "INSERT INTO queue_job_edge (barrier_id, parent_id, met)"
+                " VALUES (%s, %s, true)",
+                (barrier, parent),
+            )
+        self.waiting(1000, barrier_id=barrier)
+        self.assertTrue(20 <= self.channel_of("root")["oldest"] < 25)
+
+    def test_since_when_a_requeued_job_waits_is_not_known(self):
+        self.waiting(1000, identity_twin=True)
+        self.assertIsNone(self.channel_of("root")["oldest"])
+
+    def test_a_job_that_is_to_be_tried_again_waits_since_the_time_for_that(self):
+        self.waiting(1000, identity_twin=True, exc_name="E", eta=self.ago(30))
+        self.assertTrue(30 <= self.channel_of("root")["oldest"] < 35)
+
     def test_jobs_that_are_not_written_yet_count(self):
         self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
         self.env["res.partner"].with_delay().search([])
