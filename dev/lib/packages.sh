@@ -35,3 +35,9 @@ has_browser() {
 ensure_browser() {
     has_browser || ensure_packages "browser tests need Chromium" chromium
 }
+
+# One of the tests puts a pooler between Odoo and PostgreSQL.
+ensure_pooler() {
+    command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] \
+        || ensure_packages "a test needs PgBouncer" pgbouncer
+}
