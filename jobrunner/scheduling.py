@@ -189,11 +189,7 @@ def in_force(
 
     :param records: name, capacity, sequential, throttle, paused
     """
-    rows = tuple(
-        (name, capacity or 0, bool(sequential), throttle or 0.0, bool(paused))
-        for name, capacity, sequential, throttle, paused in records
-        if name
-    )
+    rows = tuple(sorted(map(tuple, records)))
     return _in_force(rows, configured)
 
 

@@ -70,9 +70,9 @@ _HOLD = f"SELECT pg_advisory_xact_lock({SCHEDULE}, 0);"
 # Everything that decides on free places, in one go.
 _READ = f"""
 SELECT (SELECT json_agg(json_build_array(
-                   complete_name, capacity, sequential, throttle, paused)
-                   ORDER BY complete_name)
-          FROM queue_job_channel),
+                   complete_name, coalesce(capacity, 0), coalesce(sequential, false),
+                   coalesce(throttle, 0), coalesce(paused, false)))
+          FROM queue_job_channel WHERE complete_name IS NOT NULL),
        (SELECT json_agg(json_build_array(channel, enqueued, started)) FROM (
             SELECT channel,
                    count(*) FILTER (WHERE state = 'enqueued') AS enqueued,
