@@ -7,7 +7,7 @@ indexes that are there anyway.  Only what people do by hand leaves a touch.
 
 from __future__ import annotations
 
-from .figures import _by_index
+from .planning import by_index
 
 _TABLES = """
 -- who of the open views looks for all of them
@@ -65,6 +65,15 @@ SELECT md5(concat_ws('/',
     (SELECT concat(sum(id), '+', count(*)) FROM queue_job_touch)
 ))
 """
+# Each part reads the end of an index, whatever the planner believes of the table.
+_PLANS = """
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_sort = off; SET LOCAL jit = off
+"""
+_USUAL_PLANS = """
+SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT;
+SET LOCAL enable_sort TO DEFAULT; SET LOCAL jit TO DEFAULT
+"""
 _WATCH = """
 SELECT viewer = %(viewer)s OR until < (clock_timestamp() AT TIME ZONE 'UTC'), mark
   FROM queue_job_watch
@@ -96,7 +105,7 @@ def prepare(cr) -> None:
 
 def mark(cr) -> str:
     """A text that is another one when a job has changed."""
-    with _by_index(cr):
+    with by_index(cr):
         cr.execute(_MARK)
         return cr.fetchone()[0]
 
