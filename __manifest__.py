@@ -11,6 +11,7 @@
         "security/security.xml",
         "security/ir.model.access.csv",
         "data/queue_data.xml",
+        "wizards/queue_job_bulk_views.xml",
         "views/queue_job_views.xml",
         "views/queue_job_try_views.xml",
         "views/queue_job_channel_views.xml",
@@ -21,6 +22,7 @@
         "views/res_config_settings_views.xml",
         "views/queue_job_dashboard_views.xml",
         "views/queue_job_menus.xml",
+        "views/queue_job_failure_group_views.xml",
         "wizards/queue_job_demo_views.xml",
     ],
     "assets": {

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from odoo import api, fields, models
 
+from .. import storage
 from ..core import states
 from ..sentinel import EDIT_SENTINEL
+
+#: as many notes are written one by one
+_FEW = 20
 
 
 class QueueJob(models.Model):
@@ -26,12 +30,25 @@ class QueueJob(models.Model):
         """Note on the jobs what the user did, which is nothing when it was nobody."""
         if not self or self.env.user._is_superuser():
             return
-        deed = self._deeds()[state]
-        asked = self.env._("Asked to stop by %s", self.env.user.name)
         running = self.filtered(lambda job: job.state == states.STARTED)
-        bodies = dict.fromkeys((self - running).ids, deed)
-        bodies.update(dict.fromkeys(running.ids, asked))
-        self._message_log_batch(bodies)
+        running._note(self.env._("Asked to stop by %s", self.env.user.name))
+        (self - running)._note(self._deeds()[state])
+
+    def _note(self, text):
+        """Note the same on all these jobs, set-based when they are many."""
+        if len(self) <= _FEW:
+            self._message_log_batch(dict.fromkeys(self.ids, text))
+            return
+        first, others = self[:1], self[1:]
+        note = first._message_log_batch({first.id: text})
+        note.flush_recordset()
+        columns = [
+            name
+            for name, field in note._fields.items()
+            if field.store and field.column_type and name not in ("id", "res_id")
+        ]
+        storage.bulk.copy_note(self.env.cr, note.id, columns, others.ids)
+        self.invalidate_recordset(["message_ids"])
 
     @api.model
     def _deeds(self):

@@ -3,3 +3,4 @@ from . import queue_requeue_job
 from . import queue_jobs_to_done
 from . import queue_jobs_to_cancelled
 from . import queue_job_demo
+from . import queue_job_bulk

@@ -62,6 +62,9 @@ class TestRights(SecurityCase):
         "queue.jobs.to.done": ("", "", "rwcu", "rwcu"),
         "queue.jobs.to.cancelled": ("", "", "rwcu", "rwcu"),
         "queue.job.demo": ("", "", "", "rwcu"),
+        "queue.job.stat": ("", "r", "r", "r"),
+        "queue.job.failure.group": ("", "r", "r", "r"),
+        "queue.job.bulk": ("", "", "rwcu", "rwcu"),
     }
 
     def test_who_may_do_what_with_which_model(self):
@@ -167,7 +170,10 @@ class TestButtons(SecurityCase):
     def test_the_list_of_jobs_has_the_buttons_of_each_group(self):
         self.assertFalse(self.buttons(self.viewer, "queue.job", "list"))
         seen = self.buttons(self.operator, "queue.job", "list")
-        self.assertEqual(seen, {"requeue", "button_cancelled"})
+        wizards = ("bulk_requeue", "bulk_cancel", "bulk")
+        self.assertEqual(
+            seen, {f"queue_job.action_queue_job_{name}" for name in wizards}
+        )
 
     def test_only_a_manager_sees_pause_and_resume(self):
         for view_type in ("form", "kanban"):
@@ -182,6 +188,10 @@ class TestButtons(SecurityCase):
             "action_queue_requeue_job",
             "action_queue_jobs_to_done",
             "action_queue_jobs_to_cancelled",
+            "action_queue_job_bulk",
+            "action_queue_job_bulk_requeue",
+            "action_queue_job_bulk_cancel",
+            "action_queue_job_bulk_done",
         )
         wizards = {self.env.ref(f"queue_job.{name}").id for name in names}
         for user, expected in ((self.viewer, set()), (self.operator, wizards)):

@@ -29,6 +29,28 @@ export class LiveListController extends ListController {
     }
 }
 
+/**
+ * What is done to all jobs that match is done by the server to all of them, and not to
+ * the first thousands that a browser can name.
+ */
+export class JobListController extends LiveListController {
+    get actionMenuProps() {
+        const props = super.actionMenuProps;
+        return {
+            ...props,
+            context: { ...props.context, queue_job_all: this.model.root.isDomainSelected },
+        };
+    }
+
+    async beforeExecuteActionButton(clickParams) {
+        clickParams.buttonContext = {
+            ...clickParams.buttonContext,
+            queue_job_all: this.model.root.isDomainSelected,
+        };
+        return super.beforeExecuteActionButton(clickParams);
+    }
+}
+
 export class LiveKanbanController extends KanbanController {
     setup() {
         super.setup();
@@ -50,6 +72,7 @@ export class LiveFormController extends FormController {
 }
 
 const views = registry.category("views");
-views.add("queue_job_list", { ...listView, Controller: LiveListController });
+views.add("queue_job_list", { ...listView, Controller: JobListController });
+views.add("queue_job_live_list", { ...listView, Controller: LiveListController });
 views.add("queue_job_kanban", { ...kanbanView, Controller: LiveKanbanController });
 views.add("queue_job_form", { ...formView, Controller: LiveFormController });
