@@ -39,13 +39,15 @@ def _status_lines(found: Mapping[str, Any]) -> Iterator[str]:
 def _channel_row(channel: Mapping[str, Any]) -> list[str]:
     capacity = "-" if channel["capacity"] is None else str(channel["capacity"])
     depth = channel["name"].count(".")
+    more = "+" if channel["capped"] else ""
     notes = [name for name in ("sequential", "paused") if channel[name]]
     if channel["throttle"]:
         notes.append(f"throttle {channel['throttle']:g} s")
     return [
         "  " * depth + channel["name"],
         capacity + (f" ({', '.join(notes)})" if notes else ""),
-        *(str(channel[name]) for name in _CHANNEL[2:-1]),
+        str(channel["running"]),
+        *(f"{channel[name]}{more}" for name in ("pending", "scheduled", "failed")),
         duration(channel["oldest"]),
     ]
 

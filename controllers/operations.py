@@ -106,7 +106,8 @@ def _of_channels(channels) -> list[Metric]:
     counts = {
         "running": "Jobs enqueued or started.",
         "started": "Jobs being executed.",
-        "pending": "Jobs that may run and wait for a place.",
+        "pending": "Jobs that may run and wait for a place; at least, when very many"
+        " have just come in.",
         "scheduled": "Jobs that wait for their date.",
         "failed": "Jobs that failed and wait for somebody's decision.",
     }

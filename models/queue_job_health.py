@@ -12,8 +12,9 @@ from .. import buffer, storage
 from ..clock import utcnow
 from ..core import health
 from ..core.channels import ROOT, lineage
-from ..storage.figures import Backlog
+from ..storage.backlog import Backlog
 
+_SUMMED = ("enqueued", "started", "running", "pending", "scheduled", "failed")
 #: a scheduled action that is late by so much is not called by anybody
 _OVERDUE = timedelta(minutes=5)
 
@@ -30,8 +31,9 @@ class QueueJobStat(models.Model):
             its own), ``sequential``, ``throttle``, ``paused`` as they are in force and
             ``configured`` (the server's configuration says so); ``enqueued``,
             ``started``, ``running`` (both), ``pending``, ``scheduled`` (for a date)
-            and ``failed`` jobs and ``oldest`` (seconds that a job waits, None), all
-            with the channels below it; the same without these as ``own``;
+            and ``failed`` jobs, ``capped`` (there are more of them, which would have
+            taken too long to count) and ``oldest`` (seconds that a job waits, None),
+            all with the channels below it; the same without these as ``own``;
             ``runners``: those that are alive;
             ``executed_by``: ``runner``, ``cron`` or ``nobody``;
             ``problems``: ``code``, ``error`` (jobs do not run as they should) and
@@ -41,7 +43,7 @@ class QueueJobStat(models.Model):
         buffer.flush(self.env)
         cr = self.env.cr
         effective = self.env["queue.job.channel"]._in_force()
-        backlog, oldest = storage.figures.backlog(cr), storage.figures.oldest(cr)
+        backlog, oldest = storage.backlog.backlog(cr), storage.backlog.oldest(cr)
         runners = storage.figures.runners(cr)
         channels = _channels(effective, backlog, oldest)
         facts = self._facts(effective, runners, channels[0])
@@ -220,8 +222,8 @@ def _jobs(jobs, age):
 
 
 def _add(above, own):
-    for name, value in own.items():
-        if name != "oldest":
-            above[name] += value
-        elif value is not None:
-            above[name] = max(value, above[name] or 0.0)
+    for name in _SUMMED:
+        above[name] += own[name]
+    above["capped"] = above["capped"] or own["capped"]
+    if own["oldest"] is not None:
+        above["oldest"] = max(own["oldest"], above["oldest"] or 0.0)

@@ -5,6 +5,7 @@ Each room holds the statements of one moment in a job's life; none of them commi
 """
 
 from . import (
+    backlog,
     bulk,
     channel,
     execution,

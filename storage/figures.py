@@ -1,14 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""What people and monitors want to know of the queue, at a million jobs.
-
-What waits and runs is counted in the partial indexes that hold nothing else; what has
-ended is read from the roll-up.
-"""
+"""What people and monitors want to know of runners and of what ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..core import histogram
@@ -16,69 +11,6 @@ from ..core.histogram import SIZE
 from .rollup import OUTCOMES, TOTAL
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
-# An index that holds the very rows is read alone, never the table: whatever the
-# planner believes about a table that changes all the time.
-_PLANS = """
-SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
-SET LOCAL jit = off;
-"""
-_USUAL_PLANS = """
-SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT;
-SET LOCAL jit TO DEFAULT;
-"""
-_BACKLOG = """
-SELECT coalesce(channel, 'root'), sum(enqueued), sum(started), sum(pending),
-       sum(scheduled), sum(failed)
-  FROM (
-    SELECT channel, count(*) FILTER (WHERE state = 'enqueued') AS enqueued,
-           count(*) FILTER (WHERE state = 'started') AS started,
-           0 AS pending, 0 AS scheduled, 0 AS failed
-      FROM queue_job WHERE state IN ('enqueued', 'started') GROUP BY channel
-    UNION ALL
-    SELECT channel, 0, 0, count(*), 0, 0
-      FROM queue_job WHERE state = 'pending' AND ready GROUP BY channel
-    UNION ALL
-    SELECT channel, 0, 0, 0, count(*), 0
-      FROM queue_job WHERE state = 'pending' AND NOT ready GROUP BY channel
-    UNION ALL
-    SELECT channel, 0, 0, 0, 0, count(*)
-      FROM queue_job WHERE state = 'failed' GROUP BY channel
-  ) AS part
- GROUP BY 1
-"""
-_RELEASED = """
-(SELECT max(parent.date_done)
-   FROM (SELECT parent_id FROM queue_job_edge WHERE barrier_id = {} LIMIT 100) AS edge
-   JOIN queue_job AS parent ON parent.id = edge.parent_id)
-"""
-# The first jobs of each priority: by the order of the index the oldest is among them,
-# unless many older ones were given a date that has come just now.  One that depended
-# on others waits since those were done.  Since when a requeued one waits is not known.
-_OLDEST = f"""
-WITH RECURSIVE line AS (
-    (SELECT channel, priority FROM queue_job WHERE state = 'pending' AND ready
-      ORDER BY channel, priority LIMIT 1)
-     UNION ALL
-    SELECT next.channel, next.priority FROM line CROSS JOIN LATERAL (
-        SELECT channel, priority FROM queue_job
-         WHERE state = 'pending' AND ready
-           AND (channel, priority) > (line.channel, line.priority)
-         ORDER BY channel, priority LIMIT 1
-    ) AS next
-)
-SELECT channel, extract(epoch FROM {_UTC} - min(since))::float8
-  FROM (SELECT * FROM line LIMIT 1000) AS line CROSS JOIN LATERAL (
-    SELECT CASE WHEN identity_twin AND exc_name IS NULL THEN NULL
-                ELSE greatest(date_created, eta, CASE WHEN barrier_id IS NOT NULL
-                              THEN {_RELEASED.format("job.barrier_id")} END)
-            END AS since
-      FROM queue_job AS job
-     WHERE state = 'pending' AND ready
-       AND channel = line.channel AND priority = line.priority
-     ORDER BY channel, priority, date_created, id LIMIT 20
-  ) AS job
- GROUP BY channel HAVING min(since) IS NOT NULL
-"""
 _LAST_END = f"""
 SELECT extract(epoch FROM {_UTC} - greatest(
            (SELECT max(date_done) FROM queue_job
@@ -116,19 +48,6 @@ SELECT channel, {_SUMS} FROM queue_job_stat WHERE grain = '{TOTAL}'
 """
 
 
-class Backlog(NamedTuple):
-    """The jobs of one channel that are not over, and those that failed.
-
-    pending: those that may run now; scheduled: those that wait for their date.
-    """
-
-    enqueued: int = 0
-    started: int = 0
-    pending: int = 0
-    scheduled: int = 0
-    failed: int = 0
-
-
 class Runner(NamedTuple):
     """A runner that was seen some seconds ago."""
 
@@ -156,20 +75,6 @@ class Ended(NamedTuple):
     wait_histogram: list[int] | tuple[int, ...] = ()
     run_seconds: float = 0.0
     run_histogram: list[int] | tuple[int, ...] = ()
-
-
-def backlog(cr) -> dict[str, Backlog]:
-    """What waits, runs and failed, by the complete name of the channel."""
-    with _by_index(cr):
-        cr.execute(_BACKLOG)
-        return {name: Backlog(*map(int, row)) for name, *row in cr.fetchall()}
-
-
-def oldest(cr) -> dict[str, float]:
-    """``{channel: seconds}`` that the job that waits longest could have been run."""
-    with _by_index(cr):
-        cr.execute(_OLDEST)
-        return {name: max(0.0, age) for name, age in cr.fetchall()}
 
 
 def last_end(cr, channel: str) -> float | None:
@@ -222,10 +127,3 @@ def add(parts: Iterable[Ended]) -> Ended:
         wait_histogram=histogram.add(part.wait_histogram for part in parts),
         run_histogram=histogram.add(part.run_histogram for part in parts),
     )
-
-
-@contextmanager
-def _by_index(cr) -> Iterator[None]:
-    cr.execute(_PLANS)
-    yield
-    cr.execute(_USUAL_PLANS)

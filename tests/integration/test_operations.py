@@ -7,10 +7,12 @@ from unittest.mock import patch
 
 from odoo.tests.common import HttpCase, get_db_name, tagged
 
+from odoo.addons.queue_job.console import commands, texts
 from odoo.addons.queue_job.core import channel_config, histogram
 from odoo.addons.queue_job.jobrunner import config as runner_config
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.models import queue_job_health, queue_job_stat
+from odoo.addons.queue_job.storage import backlog
 
 from ..unit.prometheus import parse
 from .rollup_case import RollupCase
@@ -161,10 +163,47 @@ class TestOverview(OperationsCase):
         self.env["res.partner"].with_delay().search([])
         self.assertEqual(self.channel_of("root")["pending"], 1)
 
+    def many(self, state, number, **values):
+        self.cr.execute(
+            "INSERT INTO queue_job (uuid, state, channel, priority, ready)"
+            " SELECT gen_random_uuid(), %s, 'root', 10, %s"
+            " FROM generate_series(1, %s)",
+            (state, values.get("ready", True), number),
+        )
+
+    def test_a_part_is_counted_when_there_is_no_time_for_all(self):
+        self.channel("one")
+        self.waiting(10, "root.one")
+        self.many("pending", 150)
+        self.many("pending", 20, ready=False)
+        self.many("failed", 30)
+        self.patch(backlog, "MOST", 1)
+        self.patch(backlog, "_COUNT", "SELECT pg_sleep(60)")
+        self.patch(backlog, "PATIENCE", 20)
+        self.patch(backlog, "_in_parts_until", {})
+        root, one = self.channel_of("root"), self.channel_of("root.one")
+        counts = [root["own"][name] for name in ("pending", "scheduled", "failed")]
+        self.assertEqual(counts, [100, 20, 30])
+        self.assertEqual(root["pending"], 101)
+        self.assertIs(root["capped"], True)
+        self.assertEqual((one["pending"], one["capped"]), (1, False))
+        self.assertIn(" 101+ ", texts.status(commands.status(self.env)))
+        # not tried again at once
+        self.patch(backlog, "_COUNT", "this is no SQL")
+        self.assertEqual(self.channel_of("root")["pending"], 101)
+
+    def test_all_are_counted_when_there_is_time(self):
+        self.many("pending", 150)
+        self.patch(backlog, "MOST", 1)
+        self.patch(backlog, "_in_parts_until", {})
+        root = self.channel_of("root")
+        self.assertEqual((root["pending"], root["capped"]), (150, False))
+
     def test_the_planner_is_left_as_it_was(self):
         self.stat._overview()
-        self.cr.execute("SHOW enable_seqscan")
-        self.assertEqual(self.cr.fetchone()[0], "on")
+        for name, usual in (("enable_seqscan", "on"), ("statement_timeout", "0")):
+            self.cr.execute(f"SHOW {name}")
+            self.assertEqual(self.cr.fetchone()[0], usual)
 
 
 class TestProblems(OperationsCase):
