@@ -22,8 +22,10 @@ from . import (
     queue_job_health,
     queue_job_channel,
     queue_job_channel_effective,
+    queue_job_channel_place,
     queue_job_display,
     queue_job_function,
     queue_job_function_config,
+    queue_job_function_stat,
     res_config_settings,
 )

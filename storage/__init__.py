@@ -14,6 +14,7 @@ from . import (
     insertion,
     live,
     locks,
+    performance,
     picture,
     prepared,
     presence,
