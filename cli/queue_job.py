@@ -61,7 +61,7 @@ class _NoDatabase(Exception):
 def _refusals() -> tuple[type[Exception], ...]:
     from odoo.addons.queue_job.console import Refused
 
-    return _NoDatabase, Refused
+    return _NoDatabase, Refused, psycopg2.OperationalError, psycopg2.InterfaceError
 
 
 def _registry(options: argparse.Namespace) -> Registry:
