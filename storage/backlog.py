@@ -7,7 +7,7 @@ They are counted in the partial indexes that hold nothing else.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2.errors import QueryCanceled
 
@@ -47,7 +47,8 @@ SELECT name.channel, counted.number, counted.number >= most.number
   ) AS counted
  WHERE name.channel IS NOT NULL
 """
-_TIMEOUT = "SET LOCAL statement_timeout = {}"
+_HURRY = "SET LOCAL statement_timeout = %s"
+_NO_HURRY = "SET LOCAL statement_timeout TO DEFAULT"
 _RELEASED = """
 (SELECT max(parent.date_done)
    FROM (SELECT parent_id FROM queue_job_edge WHERE barrier_id = {} LIMIT 100) AS edge
@@ -115,8 +116,9 @@ def backlog(cr) -> dict[str, Backlog]:
         for kind, rows in _counts(cr).items():
             for name, number, capped in rows:
                 before = found.get(name, Backlog())
-                capped = capped or before.capped
-                found[name] = before._replace(**{kind: number, "capped": capped})
+                values: dict[str, Any] = {kind: number}
+                values["capped"] = capped or before.capped
+                found[name] = before._replace(**values)
     return found
 
 
@@ -132,9 +134,9 @@ def _counts(cr) -> dict[str, list[tuple[str, int, bool]]]:
     if now >= _in_parts_until.get(cr.dbname, 0.0):
         try:
             with cr.savepoint(flush=False):
-                cr.execute(_TIMEOUT.format(PATIENCE))
+                cr.execute(_HURRY, (PATIENCE,))
                 counts = {kind: _count(cr, _COUNT, kind) for kind in _SETS}
-                cr.execute(_TIMEOUT.format("DEFAULT"))
+                cr.execute(_NO_HURRY)
                 return counts
         except QueryCanceled:
             _in_parts_until[cr.dbname] = now + _PAUSE
