@@ -7,6 +7,7 @@ import signal
 import subprocess
 import unittest
 
+from ..unit.prometheus import parse
 from .server import CONF, ODOO_BIN, PATIENCE, PYTHON, Database, Server, wait_until
 
 
@@ -158,6 +159,44 @@ class TestBesideAServer(CliCase):
             self.assertEqual(status["channels"][0]["pending"], 1)
             self.command("resume", "root")
             wait_until(lambda: self.effects() == ["x"], "the job is executed")
+
+    def test_a_server_adds_up_what_ended_and_tells_monitors(self):
+        self.database.query(
+            "INSERT INTO ir_config_parameter (key, value)"
+            " VALUES ('queue_job.metrics_token', 'open sesame')"
+        )
+        self.database.shell(
+            "for i in range(20): env['test.queue.effect'].with_delay().leave(str(i))\n"
+            "env['test.queue.effect'].with_delay().fail()"
+        )
+        with Server(self.database) as server:
+            wait_until(
+                lambda: self.database.states() == {"done": 20, "failed": 1},
+                "all jobs are executed",
+            )
+            query = "SELECT sum(done), sum(failed) FROM queue_job_stat WHERE grain = %s"
+            for grain in ("minute", "hour", "total"):
+                wait_until(
+                    lambda grain=grain: (
+                        self.database.query(query, [grain]) == [(20, 1)]
+                    ),
+                    "the runner has added up what ended",
+                )
+            headers = {
+                "Authorization": "Bearer open sesame",
+                "X-Odoo-Database": self.database.name,
+            }
+            response = server.get("/queue_job/metrics", headers)
+            metrics = parse(response.read().decode())
+            label = (("channel", "root"), ("outcome", "done"))
+            ended = metrics["queue_job_ended_total"][2]
+            self.assertEqual(ended["queue_job_ended_total", label], 20)
+            passes = metrics["queue_job_runner_passes_total"][2]
+            self.assertGreater(min(passes.values()), 0)
+            response = server.get("/queue_job/health", headers)
+            self.assertEqual(response.status, 200, response.read())
+            del headers["Authorization"]
+            self.assertEqual(server.get("/queue_job/health", headers).status, 401)
 
     def command_result(self, *args):
         """The result, once all is well."""
