@@ -8,6 +8,8 @@ from . import (
     queue_job_live,
     queue_job_deed,
     queue_job_bulk,
+    queue_job_asker,
+    queue_job_record_mixin,
     queue_job_timeline,
     queue_job_cron,
     queue_job_failure,

@@ -5,6 +5,7 @@ Each room holds the statements of one moment in a job's life; none of them commi
 """
 
 from . import (
+    asker,
     backlog,
     bulk,
     channel,

@@ -121,7 +121,11 @@ class QueueJobDemo(models.TransientModel):
     @job(default_channel=CHANNEL)
     def _demo_slow(self, seconds):
         """Take a while"""
-        time.sleep(seconds)
+        for second in range(seconds):
+            self.env.job.progress(
+                second, seconds, self.env._("Waiting, second %s", second + 1)
+            )
+            time.sleep(1)
         return self.env._("Waited %s seconds.", seconds)
 
     def _record(self):

@@ -10,5 +10,6 @@
     "data": [
         "security/ir.model.access.csv",
         "data/queue_data.xml",
+        "views/test_queue_record_views.xml",
     ],
 }
