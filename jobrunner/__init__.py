@@ -19,3 +19,4 @@ of them may die at any moment.
 """
 
 from . import channels, config, runner, server
+from .runner import QueueJobRunner

@@ -244,8 +244,15 @@ class Database:
             )
 
     def _keep_house(self, cr, now: float) -> None:
-        if self._housekeeper.run(cr, now, self.flying, self.passes, self.sent):
-            self.due = min(self.due, now + GAP)
+        try:
+            if self._housekeeper.run(cr, now, self.flying, self.passes, self.sent):
+                self.due = min(self.due, now + GAP)
+        except psycopg2.Error:
+            raise
+        except Exception:
+            # The jobs of this pass are to be requested nevertheless.
+            _logger.exception("queue job runner: database %s", self.name)
+            schedule.rollback(cr)
 
     def _trouble(self, error: psycopg2.Error, now: float) -> None:
         """A statement failed: go on a little later, or connect anew."""

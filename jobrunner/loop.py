@@ -72,11 +72,13 @@ class Loop:
         self._deliver()
 
     def wake(self) -> None:
-        """End the wait, from any thread or signal handler."""
+        """End the wait, from any thread."""
+        if self._closed:
+            return
         try:
             os.write(self._wake_write, b".")
         except OSError:
-            pass  # full: it is awake; closed: it has ended
+            pass  # full: it will not sleep; closed: it has ended
 
     def _drain(self) -> None:
         try:
@@ -95,7 +97,6 @@ class Loop:
         """Have a helper thread do ``work()``; its result, or its error, comes to
         ``done(result, error)`` within a turn of the loop."""
         self._work.put((work, done))
-        self._helpers = [each for each in self._helpers if each.is_alive()]
         if len(self._helpers) < _HELPERS:
             helper = threading.Thread(
                 target=self._help, name="queue_job.runner.helper", daemon=True
@@ -104,11 +105,8 @@ class Loop:
             helper.start()
 
     def _help(self) -> None:
-        while not self._closed:
-            try:
-                work, done = self._work.get(timeout=30)
-            except queue.Empty:
-                return
+        while True:
+            work, done = self._work.get()
             if work is None:
                 return
             try:

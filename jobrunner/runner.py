@@ -17,7 +17,8 @@ from . import config as configuration
 from . import connection, loop
 from .config import Config
 from .database import Database
-from .dispatch import Dispatcher
+from .dispatch import Dispatcher, Outcome
+from .scheduling import Request
 
 _logger = logging.getLogger(__name__)
 
@@ -93,8 +94,11 @@ class QueueJobRunner:
         _alive.discard(self)
         self._dispatcher.close()
         for database in self.databases.values():
-            database.leave()
-            database.close()
+            try:
+                database.leave()
+                database.close()
+            except Exception:
+                _logger.exception("queue job runner: database %s", database.name)
         self._loop.close()
 
     # --------------------------------------------------------------------- loop
@@ -122,13 +126,20 @@ class QueueJobRunner:
                     request.attempt,
                     database.name,
                 )
-                ended = functools.partial(database.ended, request)
-                self._dispatcher.send(database.name, request, ended)
+                self._send(database, request)
             database.hold(now)
         except Exception:
             # One database's trouble, whatever it is, is not the others'.
             _logger.exception("queue job runner: database %s", database.name)
             database.give_up(now)
+
+    def _send(self, database: Database, request: Request) -> None:
+        ended = functools.partial(database.ended, request)
+        try:
+            self._dispatcher.send(database.name, request, ended)
+        except Exception as error:
+            _logger.exception("queue job runner: database %s", database.name)
+            ended(Outcome(False, reason=loop.line_of(error)))
 
     # ---------------------------------------------------------------- discovery
 

@@ -20,7 +20,8 @@ _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 # No pass waits long for anybody, and none outlives a network that died.  A queue's
 # statistics are never those of this moment: the order of the indexes is the order
 # of execution, no other plan may be taken, whatever the table looked like when it
-# was last analyzed (and no plan is worth compiling because another is forbidden).
+# was last analyzed (no plan is worth compiling because another is forbidden, and
+# there is but one, which need not be made anew each time).
 _BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL statement_timeout = '10s';
@@ -32,6 +33,7 @@ SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_sort = off;
 SET LOCAL jit = off;
+SET LOCAL plan_cache_mode = force_generic_plan;
 """
 # Ends what is open, and is harmless when nothing is.
 _COMMIT = "COMMIT"
