@@ -17,6 +17,7 @@ from . import (
     queue_job_related_action,
     queue_job_retention,
     queue_job_try,
+    queue_job_subscription,
     queue_job_lock,
     queue_job_runner,
     queue_job_stat,

@@ -64,6 +64,7 @@ class TestRights(SecurityCase):
         "queue.job.demo": ("", "", "", "rwcu"),
         "queue.job.stat": ("", "r", "r", "r"),
         "queue.job.failure.group": ("", "r", "r", "r"),
+        "queue.job.subscription": ("", "rwcu", "rwcu", "rwcu"),
         "queue.job.bulk": ("", "", "rwcu", "rwcu"),
     }
 
