@@ -65,6 +65,11 @@ class Drain:
             registry.db_name, self.config, self.number, KIND
         )
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is up: there may be more to execute."""
+        return self._end is not None and time.monotonic() >= self._end
+
     def run(self) -> Counter[str]:
         """Execute jobs; return how many ended in which state.
 

@@ -8,6 +8,8 @@ import os
 import socket
 import time
 
+import psycopg2
+
 from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
@@ -63,6 +65,9 @@ class Lease:
         if self._real:
             try:
                 self._end()
+            except psycopg2.Error as error:
+                # Whatever ended the lease is what counts; its locks are free.
+                _logger.info("The connection of a lease was lost: %s", error)
             finally:
                 connections.give_back(self._cr)
 

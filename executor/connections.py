@@ -10,6 +10,7 @@ at the same time: one in a prefork worker.
 from __future__ import annotations
 
 import logging
+import select
 import threading
 import time
 
@@ -78,7 +79,10 @@ class LeaseCursor:
         """Is it in the state in which it was handed out?"""
         if self._cnx.closed:
             return False
-        return self._cnx.info.transaction_status == TRANSACTION_STATUS_IDLE
+        if self._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            return False
+        # An idle server says nothing, unless it hangs up.
+        return not select.select([self._cnx], [], [], 0)[0]
 
     def close(self) -> None:
         try:
@@ -96,7 +100,7 @@ def take(dbname: str) -> LeaseCursor:
     _close_idle()
     with _lock:
         for each in reversed(_free):
-            if each.dbname == dbname:
+            if each.dbname == dbname and each.usable:
                 _free.remove(each)
                 return each
     return LeaseCursor(dbname)

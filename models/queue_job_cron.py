@@ -9,21 +9,19 @@ same passes and executes what they return on the spot.
 from __future__ import annotations
 
 import logging
-import random
-import time
-
 from odoo import api, models
 from odoo.modules import module as odoo_module
 from odoo.tools import config as odoo_config
 
-from .. import executor, storage
-from ..jobrunner import config as runner_config
-from ..jobrunner import scheduling
+from .. import storage
+from ..console.draining import Busy, Drain
 
 _logger = logging.getLogger(__name__)
 
 #: seconds after which the action ends, to come back: other actions wait behind it
 _TURN = 30
+#: seconds in which a job without a worker is looked at twice
+_SECOND_LOOK = 3
 
 
 class QueueJob(models.Model):
@@ -47,39 +45,16 @@ class QueueJob(models.Model):
         """Execute jobs until none is ready or the turn is over; not beside a runner."""
         if odoo_module.current_test or self._is_served():
             return
-        number = random.getrandbits(31)
-        end = time.monotonic() + _TURN
-        with self.env.registry.cursor() as cr:
-            # For as long as this lives, nobody takes our enqueued jobs from us.
-            storage.presence.hold_runner_here(cr, number)
-            more = True
-            while more and time.monotonic() < end:
-                more = self._cron_turn(number)
-            self._cron_put_back(number)
+        # Who died while he executed a job is recognized by a second look.
+        wait = _SECOND_LOOK if storage.recovery.orphans(self.env.cr) else 0
+        drain = Drain(self.env.registry, wait=wait, seconds=_TURN)
+        try:
+            drain.run()
+        except Busy as busy:
+            _logger.info("No job is executed: %s", busy)
         self.env["queue.job.stat"]._roll_up()
-        if more:
+        if drain.is_late:
             self._wake_cron()
-
-    def _cron_turn(self, number):
-        """Make a pass and execute what it returns; return whether there was any."""
-        with self.env.registry.cursor() as cr:
-            requests = scheduling.schedule_once(
-                cr, runner_config.get(), number, limit=1
-            )
-        for request in requests:
-            with self.env.registry.cursor() as cr:
-                executor.serve(
-                    self.env(cr=cr, context={}),
-                    executor.hooks_of(self.env.registry),
-                    request.uuid,
-                    request.attempt,
-                    runner_config.get().lease_seconds,
-                )
-        return bool(requests)
-
-    def _cron_put_back(self, number):
-        with self.env.registry.cursor() as cr:
-            storage.recovery.release_all(cr, number)
 
     @api.model
     def _is_served(self):

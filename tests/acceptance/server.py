@@ -6,12 +6,10 @@ from __future__ import annotations
 import configparser
 import json
 import os
-import pwd
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -45,8 +43,14 @@ def wait_until(
         if result:
             return result
         time.sleep(interval)
-    log = f"\n{server.log()[-6000:]}" if server else ""
+    log = f"\n{_of_interest(server.log())}" if server else ""
     raise AssertionError(f"after {seconds} s still not: {what}{log}")
+
+
+def _of_interest(log: str) -> str:
+    """The end of a log, without the scheduled actions of others."""
+    lines = [line for line in log.splitlines() if "ir_cron" not in line]
+    return "\n".join(lines)[-9000:]
 
 
 def free_port() -> int:
@@ -217,7 +221,12 @@ class Server:
         self.workers = workers
         self.port, self.gevent_port = free_port(), free_port()
         self.options = list(options)
-        self.environ = {**os.environ, **(environ or {})}
+        # The environment would win over the configuration file.
+        self.environ = {
+            name: value
+            for name, value in {**os.environ, **(environ or {})}.items()
+            if name not in ("PGHOST", "PGPORT", "PGUSER")
+        }
         self.name = f"server-{self.port}"
         self.conf = STATE / f"{self.name}.conf"
         self.log_path = STATE / f"{self.name}.log"
@@ -301,61 +310,3 @@ class Server:
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
-
-
-class Bouncer:
-    """A PgBouncer in transaction mode before the PostgreSQL of the tests."""
-
-    def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="qj-bouncer-", dir="/tmp"))
-        self.port = free_port()
-
-    def __enter__(self) -> Bouncer:
-        folder = self.folder
-        (folder / "users.txt").write_text('"odoo" ""\n')
-        (folder / "bouncer.ini").write_text(
-            "[databases]\n"
-            f"* = host={os.environ['PGHOST']} port={os.environ.get('PGPORT', 5432)}\n"
-            "[pgbouncer]\n"
-            "pool_mode = transaction\n"
-            "listen_addr = 127.0.0.1\n"
-            f"listen_port = {self.port}\n"
-            "unix_socket_dir =\n"
-            "auth_type = any\n"
-            f"auth_file = {folder}/users.txt\n"
-            "max_client_conn = 300\n"
-            "default_pool_size = 30\n"
-            f"logfile = {folder}/log\n"
-            "ignore_startup_parameters = extra_float_digits\n"
-        )
-        command = ["pgbouncer", str(folder / "bouncer.ini")]
-        if os.getuid() == 0:  # it refuses to be root
-            owner = pwd.getpwnam("nobody")
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-            command = ["setpriv", "--reuid=nobody", "--clear-groups", *command]
-        program = shutil.which(command[-2]) or "/usr/sbin/pgbouncer"
-        self.process = subprocess.Popen(
-            [*command[:-2], program, command[-1]],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(self._listens, "PgBouncer listens", seconds=10)
-        return self
-
-    def _listens(self) -> bool:
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-            return True
-        return False
-
-    def __exit__(self, *exc_info) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def options(self) -> dict[str, str]:
-        """Options of a server that goes through it."""
-        return {"db_host": "127.0.0.1", "db_port": str(self.port), "db_user": "odoo"}

@@ -115,7 +115,9 @@ class TestChannelsUnderLoad(unittest.TestCase):
             f"for i in range(600): {effects}.with_delay(channel='root.free')"
             ".sleep(0.02)"
         )
-        wait_until(lambda: self.db.states().get("started", 0) >= 4, "all places are taken")
+        wait_until(
+            lambda: self.db.states().get("started", 0) >= 4, "all places are taken"
+        )
         uuid = self.shell.enqueue("sleep(0)", "channel='root.line', priority=0")
         wait_until(lambda: self.done(uuid), "the better job is done")
         waited = self.db.value(
@@ -125,7 +127,9 @@ class TestChannelsUnderLoad(unittest.TestCase):
         )
         self.assertGreater(self.db.states()["pending"], 100)
         self.assertLess(waited, 1.0 + 0.5)
-        self.db.query("UPDATE queue_job SET state = 'cancelled' WHERE state = 'pending'")
+        self.db.query(
+            "UPDATE queue_job SET state = 'cancelled' WHERE state = 'pending'"
+        )
 
     def done(self, uuid):
         return self.db.query(

@@ -12,7 +12,8 @@ from contextlib import suppress
 
 import psutil
 
-from .server import Bouncer, Database, Server, Shell, wait_until
+from .server import Database, Server, Shell, wait_until
+from .services import Bouncer, Cluster
 
 SEED = 20
 #: seconds beyond what the remaining work needs in which the queue is drained
@@ -88,9 +89,7 @@ class TestKills(ChaosCase):
         self.assertGreater(deaths, 0, "the kills hit running jobs")
 
     def workers(self):
-        rows = self.db.query(
-            "SELECT worker_pid FROM queue_job WHERE state = 'started'"
-        )
+        rows = self.db.query("SELECT worker_pid FROM queue_job WHERE state = 'started'")
         return [row[0] for row in rows] or [os.getpid() + 10**6]
 
 
@@ -102,9 +101,7 @@ class TestServers(ChaosCase):
 
     def test_three_servers_share_a_queue_and_one_may_die(self):
         number = 240
-        servers = [
-            self.enterContext(Server(self.db, workers=2)) for _index in range(3)
-        ]
+        servers = [self.enterContext(Server(self.db, workers=2)) for _index in range(3)]
         self.shell.run(
             f"for i in range({number}): {EFFECTS}.with_delay().leave_slowly('once',"
             " number=i, seconds=0.1)"
@@ -190,11 +187,10 @@ class TestMerelyInstalled(ChaosCase):
         self.enterContext(Server(self.db, workers=2, config=config))
         shell.run(
             f"for i in range(20): {EFFECTS}.with_delay().leave('once', number=i)\n"
-            f"{EFFECTS}.with_delay(eta=2).leave('once', number=20)\n"
             f"for i in range(5): {EFFECTS}.with_delay().leave_in_one('in one')"
         )
         self.wait_until_done(150)
-        self.check_each_effect_is_there_once(21)
+        self.check_each_effect_is_there_once(20)
         self.assertEqual(self.db.query("SELECT * FROM queue_job_runner"), [])
 
 
@@ -281,3 +277,48 @@ class TestBouncer(ChaosCase):
                 "single jobs run",
                 server=server,
             )
+
+
+class TestPostgreSQL(unittest.TestCase):
+    """Without connecting anew and rescuing what the crash cut off, a restart of the
+    database would need a restart of the server."""
+
+    def test_every_effect_is_there_once_though_postgresql_crashes(self):
+        number = 80
+        cluster = self.enterContext(Cluster())
+        options = [f"--{name}={text}" for name, text in cluster.options.items()]
+        config = {"options": {**cluster.options, "db_name": cluster.name}}
+        server = self.enterContext(Server(workers=4, config=config))
+        with Shell(cluster, *options) as shell:
+            shell.run(SET_UP)
+            shell.run(
+                f"for i in range({number}): {EFFECTS}.with_delay().leave_slowly("
+                "'once', number=i, seconds=0.2)"
+            )
+        for _turn in range(2):
+            wait_until(
+                lambda: self.done(cluster) and self.running(cluster),
+                "jobs run after a crash",
+                server=server,
+            )
+            cluster.stop()
+            cluster.start()
+        wait_until(
+            lambda: self.done(cluster) == number,
+            "all jobs are done",
+            seconds=number * 0.2 / 4 + SLACK + 30,
+            server=server,
+        )
+        rows = cluster.query(
+            "SELECT number, count(*) FROM test_queue_effect WHERE name = 'once'"
+            " GROUP BY number"
+        )
+        self.assertEqual(dict(rows), dict.fromkeys(range(number), 1))
+
+    def done(self, cluster):
+        return cluster.query("SELECT count(*) FROM queue_job WHERE state = 'done'")[0][
+            0
+        ]
+
+    def running(self, cluster):
+        return cluster.query("SELECT 1 FROM queue_job WHERE state = 'started'")

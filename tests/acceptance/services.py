@@ -1,0 +1,186 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What stands beside a server: a pooler, a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg2
+
+from .server import TEST_DB, free_port, wait_until
+
+
+class Bouncer:
+    """A PgBouncer in transaction mode before the PostgreSQL of the tests."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="qj-bouncer-", dir="/tmp"))
+        self.port = free_port()
+
+    def __enter__(self) -> Bouncer:
+        folder = self.folder
+        (folder / "users.txt").write_text('"odoo" ""\n')
+        (folder / "bouncer.ini").write_text(
+            "[databases]\n"
+            f"* = host={os.environ['PGHOST']} port={os.environ.get('PGPORT', 5432)}"
+            " user=odoo\n"
+            "[pgbouncer]\n"
+            "pool_mode = transaction\n"
+            "listen_addr = 127.0.0.1\n"
+            f"listen_port = {self.port}\n"
+            "unix_socket_dir =\n"
+            "auth_type = any\n"
+            f"auth_file = {folder}/users.txt\n"
+            "max_client_conn = 300\n"
+            "default_pool_size = 30\n"
+            f"logfile = {folder}/log\n"
+            "ignore_startup_parameters = extra_float_digits\n"
+        )
+        command = ["pgbouncer", str(folder / "bouncer.ini")]
+        if os.getuid() == 0:  # it refuses to be root
+            owner = pwd.getpwnam("nobody")
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+            command = ["setpriv", "--reuid=nobody", "--clear-groups", *command]
+        program = shutil.which(command[-2]) or "/usr/sbin/pgbouncer"
+        self.process = subprocess.Popen(
+            [*command[:-2], program, command[-1]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(self._listens, "PgBouncer listens", seconds=10)
+        return self
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def __exit__(self, *exc_info) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of a server that goes through it."""
+        return {"db_host": "127.0.0.1", "db_port": str(self.port), "db_user": "odoo"}
+
+
+class Cluster:
+    """A PostgreSQL that a test may kill, with a copy of the test database."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="qj-pg-", dir="/tmp"))
+        self.port = free_port()
+        self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self.name = TEST_DB
+
+    def __enter__(self) -> Cluster:
+        if os.getuid() == 0:  # it refuses to be root
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        data = str(self.folder / "data")
+        self._run(
+            "initdb",
+            "-D",
+            data,
+            "-U",
+            "odoo",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        self.start()
+        subprocess.run(["createdb", *self.arguments, self.name], check=True)
+        dump = subprocess.Popen(["pg_dump", self.name], stdout=subprocess.PIPE)
+        psql = ["psql", "-q", *self.arguments, "-d", self.name]
+        subprocess.run(psql, stdin=dump.stdout, stdout=subprocess.DEVNULL, check=True)
+        assert dump.wait() == 0
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -p {self.port} -c listen_addresses='' -c fsync=off"
+        self._run(
+            "pg_ctl",
+            "-s",
+            "-w",
+            "-D",
+            str(self.folder / "data"),
+            "-l",
+            str(self.folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
+
+    def stop(self) -> None:
+        """End it as a crash does."""
+        self._run(
+            "pg_ctl", "-s", "-D", str(self.folder / "data"), "-m", "immediate", "stop"
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.bin / program), *arguments]
+        if os.getuid() == 0:
+            command = [
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                *command,
+            ]
+        log = self.folder.with_suffix(".out")
+        with log.open("ab") as out:
+            subprocess.run(
+                command,
+                check=True,
+                cwd="/",
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+            )
+        log.unlink()
+
+    def query(self, query: str, params=()) -> list[tuple]:
+        """Execute a statement in a transaction of its own; return its rows."""
+        cnx = psycopg2.connect(
+            dbname=self.name, host=str(self.folder), port=self.port, user="odoo"
+        )
+        try:
+            cnx.autocommit = True
+            with cnx.cursor() as cr:
+                cr.execute(query, params)
+                return cr.fetchall() if cr.description else []
+        finally:
+            cnx.close()
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of PostgreSQL's own programs."""
+        return ["-h", str(self.folder), "-p", str(self.port), "-U", "odoo"]
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of a server that uses it."""
+        return {
+            "db_host": str(self.folder),
+            "db_port": str(self.port),
+            "db_user": "odoo",
+        }
