@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from . import recorder
 from .core.graph import Dag
-from .job import Barrier, Job
+from .job import Barrier, Job, describe
 from .utils import must_run_without_delay
 
 _logger = logging.getLogger(__name__)
@@ -179,6 +179,8 @@ class Delayable(Node):
     """
 
     _generated_job = None
+    #: nothing is lost when it is dropped
+    _settled = False
     _method_name: str | None = None
     _args: tuple = ()
     _kwargs: dict = {}
@@ -233,7 +235,7 @@ class Delayable(Node):
             self._clone_for(part, f"(split {number}/{len(parts)})")
             for number, part in enumerate(parts, 1)
         ]
-        self._method_name = None  # the parts stand for it
+        self._method_name, self._settled = None, True  # the parts stand for it
         whole = (DelayableChain if chain else DelayableGroup)(*clones)
         whole._followers = self._followers
         return whole
@@ -241,8 +243,7 @@ class Delayable(Node):
     def _clone_for(self, records, suffix: str) -> Delayable:
         clone = Delayable(records)
         clone.set({name: getattr(self, name) for name in PROPERTIES})
-        method = getattr(records, self._method_name)
-        description = self.description or Job(method, self._args).description
+        description = self.description or describe(type(records), self._method_name)
         clone.description = f"{description} {suffix}"
         clone._method_name, clone._args = self._method_name, self._args
         clone._kwargs = self._kwargs
@@ -312,7 +313,7 @@ class Delayable(Node):
         return f"Delayable({self.recordset!r}.{self._method_name}())"
 
     def __del__(self):
-        if self._method_name is not None and self._generated_job is None:
+        if self._generated_job is None and not self._settled:
             _logger.warning("%r was prepared but never delayed", self)
 
 
@@ -352,6 +353,8 @@ class DelayableRecordset:
             identity_key,
             timeout,
         )
+        # an error says why there is no job
+        self.delayable._settled = True
 
     @property
     def recordset(self):
@@ -394,7 +397,7 @@ class DelayableGraph(Graph):
             return
         for delayable in delayables:
             delayable._build_job()
-        if any(must_run_without_delay(each.recordset.env) for each in delayables[:1]):
+        if any(must_run_without_delay(each.recordset.env) for each in delayables):
             _perform_now(delayables)
         elif not _all_have_twins(delayables):
             self._connect()

@@ -222,7 +222,8 @@ class Job:
         """Human description of the job."""
         if self._description:
             return self._description
-        return describe(type(self.recordset), self.method_name)
+        klass: Any = type(self.recordset)
+        return describe(klass, self.method_name)
 
     @description.setter
     def description(self, value: str | None) -> None:

@@ -55,7 +55,9 @@ def _answering(original):
         if environ.get("PATH_INFO") != PATH or "HTTP_X_ODOO_DATABASE" not in environ:
             return original(self, environ, start_response)
         status = _status(environ)
-        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        start_response(
+            status, [("Content-Type", "text/plain"), ("Content-Length", "0")]
+        )
         return [b""]
 
     return __call__

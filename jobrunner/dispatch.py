@@ -16,6 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -264,11 +265,9 @@ class Dispatcher:
     def abandon(self) -> None:
         """Close what a forked process has inherited: the other end notices nothing."""
         for flight in list(self._flights):
-            try:
+            with suppress(OSError):
                 if flight.sock is not None:
                     os.close(flight.sock.detach())
-            except OSError:
-                pass
 
 
 _AGAIN = object()

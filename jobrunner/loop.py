@@ -10,6 +10,7 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg2
@@ -49,7 +50,7 @@ class Loop:
             self._selector.register(fd, events, callback)
 
     def watch_connection(self, connection, callback: Callable[[], None]) -> Watched:
-        """Have ``callback()`` called when the database's server has something to say."""
+        """Have ``callback()`` called when the database's server says something."""
         watched = Watched(self, connection)
         self.watched.add(watched)
         self.watch(watched.fd, READ, callback)
@@ -57,10 +58,8 @@ class Loop:
 
     def unwatch(self, fd: int) -> None:
         """Forget the file; before it is closed, for its number may come back."""
-        try:
+        with suppress(KeyError, ValueError):
             self._selector.unregister(fd)
-        except (KeyError, ValueError):
-            pass
 
     def turn(self, timeout: float) -> None:
         """Wait for what comes first, at most ``timeout`` seconds, and see to it."""
@@ -75,17 +74,14 @@ class Loop:
         """End the wait, from any thread."""
         if self._closed:
             return
-        try:
+        # full: it will not sleep; closed: it has ended
+        with suppress(OSError):
             os.write(self._wake_write, b".")
-        except OSError:
-            pass  # full: it will not sleep; closed: it has ended
 
     def _drain(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
-                pass
-        except BlockingIOError:
-            pass
+                continue
 
     # ------------------------------------------------------------------ slow work
 
@@ -165,19 +161,15 @@ class Watched:
         psycopg2 itself never talks over a connection of another process.  A broken
         connection may have lost its file already, and the number be another's.
         """
-        try:
+        with suppress(OSError):
             if os.fstat(self.fd).st_ino == self._inode:
                 os.close(self.fd)
-        except OSError:
-            pass
 
 
 def close_quietly(connection) -> None:
     """Close a connection, whatever is left of it."""
-    try:
+    with suppress(psycopg2.Error):
         connection.close()
-    except psycopg2.Error:
-        pass
 
 
 def line_of(error: BaseException | None) -> str:

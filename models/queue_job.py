@@ -34,7 +34,7 @@ class QueueJob(models.Model):
         help="Technical: the job went back to the queue, its identity key no longer "
         "keeps a newer job with the same key out of it.",
     )
-    user_id = fields.Many2one("res.users", "User", readonly=True)
+    user_id = fields.Many2one("res.users", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     job_function_id = fields.Many2one("queue.job.function", "Function", readonly=True)
     channel = fields.Char(default="root")

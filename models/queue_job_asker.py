@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
@@ -27,7 +29,10 @@ class QueueJob(models.Model):
         self.env["queue.job"].sudo().flush_model()
         ids = [int(each) for each in ids][:_MOST]
         jobs = storage.asker.asked(self.env.cr, self.env.uid, ids)
-        return [dict(each._asdict(), over=each.state not in states.UNFINISHED) for each in jobs]
+        return [
+            dict(each._asdict(), over=each.state not in states.UNFINISHED)
+            for each in jobs
+        ]
 
     @api.model
     def open_asked_job(self, job_id):
@@ -38,10 +43,8 @@ class QueueJob(models.Model):
         job = self.sudo().browse(int(job_id)).exists()
         if job.user_id != self.env.user:
             raise AccessError(self.env._("This is not a job of yours."))
-        try:
+        with suppress(UserError):
             return job.open_related_action()
-        except UserError:
-            pass
         if not self.has_access("read"):
             return False
         return {

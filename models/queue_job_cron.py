@@ -9,6 +9,7 @@ same passes and executes what they return on the spot.
 from __future__ import annotations
 
 import logging
+
 from odoo import api, models
 from odoo.modules import module as odoo_module
 from odoo.tools import config as odoo_config

@@ -66,7 +66,7 @@ class QueueJobFailureGroup(models.Model):
     count_day = fields.Integer("Last 24 Hours", readonly=True)
     count_before = fields.Integer("24 Hours Before", readonly=True)
     count_week = fields.Integer("Last 7 Days", readonly=True)
-    history = fields.Json("History", readonly=True)
+    history = fields.Json(readonly=True)
     trend = fields.Selection(
         [("up", "Rising"), ("same", "Steady"), ("down", "Falling")],
         compute="_compute_trend",

@@ -53,7 +53,9 @@ class QueueJobRecordMixin(models.AbstractModel):
 
     def _compute_queue_job_count(self):
         found = self._queue_job_ids()
-        jobs = self.env["queue.job"].browse({id_ for ids in found.values() for id_ in ids})
+        jobs = self.env["queue.job"].browse(
+            {id_ for ids in found.values() for id_ in ids}
+        )
         by_state = {job.id: job.state for job in jobs}
         for record in self:
             of_record = [by_state[id_] for id_ in found.get(record._origin.id, ())]

@@ -38,9 +38,13 @@ class QueueJob(models.Model):
     def _retention_rules(self):
         """What is removed after how many days: a list of rules."""
         # The settings hold for all jobs, whoever calls.
-        channels = self.env["queue.job.channel"].sudo().search([("complete_name", "!=", False)])
-        special = self.env["queue.job.function"].sudo().search(
-            [("removal_interval", ">", 0)]
+        channels = (
+            self.env["queue.job.channel"]
+            .sudo()
+            .search([("complete_name", "!=", False)])
+        )
+        special = (
+            self.env["queue.job.function"].sudo().search([("removal_interval", ">", 0)])
         )
         days = {each.complete_name: each.removal_interval for each in channels}
         aliases = storage.channel.aliases(self.env.cr)

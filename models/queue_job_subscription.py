@@ -31,7 +31,6 @@ class QueueJobSubscription(models.Model):
 
     user_id = fields.Many2one(
         "res.users",
-        "User",
         required=True,
         index=True,
         ondelete="cascade",
@@ -44,7 +43,6 @@ class QueueJobSubscription(models.Model):
     )
     channel_id = fields.Many2one(
         "queue.job.channel",
-        "Channel",
         ondelete="cascade",
         help="Failures of this channel and those below it alone. Empty: of all.",
     )
@@ -66,7 +64,7 @@ class QueueJobSubscription(models.Model):
     def _send_due(self):
         """Send the digests whose period is over."""
         now = fields.Datetime.now()
-        for subscription in self.search([]):
+        for subscription in self.search([("period", "!=", False)]):
             due = subscription.last_sent_at + PERIODS[subscription.period] - _SLACK
             if due <= now:
                 subscription._send(now)
@@ -109,18 +107,17 @@ class QueueJobSubscription(models.Model):
         )
 
     def _body(self, groups, total):
-        _ = self.env._
         since = fields.Datetime.context_timestamp(self, self.last_sent_at)
         lines = Markup().join(
             Markup("<li><b>{}×</b> &lt;{}&gt;.{}: {}</li>").format(
-                count, model, method, error or _("no error is known")
+                count, model, method, error or self.env._("no error is known")
             )
             for model, method, error, count, _last in groups[:_MOST_LINES]
         )
         rest = len(groups) - _MOST_LINES
-        more = Markup("<p>{}</p>").format(_("… and %s other kinds.", rest))
+        more = Markup("<p>{}</p>").format(self.env._("… and %s other kinds.", rest))
         return Markup("<p>{}</p><ul>{}</ul>{}<p><a href='{}'>{}</a></p>").format(
-            _(
+            self.env._(
                 "%(total)s tries have failed since %(since)s.",
                 total=total,
                 since=since.strftime("%Y-%m-%d %H:%M"),
@@ -128,7 +125,7 @@ class QueueJobSubscription(models.Model):
             lines,
             more if rest > 0 else "",
             f"{self.get_base_url()}/odoo/queue-failures",
-            _("Open the failures"),
+            self.env._("Open the failures"),
         )
 
 
@@ -138,7 +135,9 @@ class QueueJob(models.Model):
     def _subscribe_users_domain(self):
         """Who gets a digest is not told of each failure besides, unless of his own."""
         domain = super()._subscribe_users_domain()
-        digests = self.env["queue.job.subscription"].sudo().search([])
+        digests = self.env["queue.job.subscription"].sudo().search(
+            [("user_id", "!=", False)]
+        )
         if digests:
             domain.append(("id", "not in", digests.user_id.ids))
         return domain

@@ -51,7 +51,9 @@ class QueueJob(models.Model):
     def _tried_steps(self):
         """The tries that did not finish the job, but for the last of a failed one."""
         outcomes = dict(
-            self.env["queue.job.try"]._fields["outcome"]._description_selection(self.env)
+            self.env["queue.job.try"]
+            ._fields["outcome"]
+            ._description_selection(self.env)
         )
         steps = []
         for each in self.try_ids.sorted("id"):

@@ -70,4 +70,3 @@ def of_records(cr, model: str, ids: list[int]) -> dict[int, list[int]]:
     for record, job in cr.fetchall():
         found[record].append(job)
     return found
-

@@ -9,7 +9,7 @@ sent whole. It pays from a lease's second job on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from .statement import Statement
 
@@ -51,9 +51,9 @@ def execute(cr, statement: Statement, params: tuple = (), before: str = "") -> N
 
     :param before: statements of the caller's own that go along in one round trip
     """
-    known = getattr(cr, "_queue_job_prepared", None)
+    known: Collection[str] | None = getattr(cr, "_queue_job_prepared", None)
     if known is None:
-        known = getattr(getattr(cr, "connection", None), "prepared", ())
+        known = getattr(getattr(cr, "connection", None), "prepared", None) or ()
     if statement.name in known:
         cr.execute(before + statement.call, params)
     else:

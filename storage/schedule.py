@@ -35,6 +35,7 @@ SET LOCAL enable_sort = off;
 SET LOCAL jit = off;
 SET LOCAL plan_cache_mode = force_generic_plan;
 """
+_BEGIN_SHORT = _BEGIN + _PLANS
 # Ends what is open, and is harmless when nothing is.
 _COMMIT = "COMMIT"
 _ROLLBACK = "ROLLBACK"
@@ -189,7 +190,7 @@ def begin(cr) -> Look:
 
 def begin_short(cr) -> None:
     """Open a short transaction beside the passes, with their limits of time."""
-    cr.execute(_BEGIN + _PLANS)
+    cr.execute(_BEGIN_SHORT)
 
 
 def commit(cr) -> None:

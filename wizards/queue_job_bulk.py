@@ -30,7 +30,7 @@ class QueueJobBulk(models.TransientModel):
     skipped_count = fields.Integer(compute="_compute_counts")
     in_background = fields.Boolean(compute="_compute_counts")
     change_channel = fields.Boolean()
-    channel_id = fields.Many2one("queue.job.channel", "Channel")
+    channel_id = fields.Many2one("queue.job.channel")
     change_priority = fields.Boolean()
     priority = fields.Integer(default=10)
     change_eta = fields.Boolean("Change Execute Only After")
@@ -64,9 +64,9 @@ class QueueJobBulk(models.TransientModel):
         if self.in_background:
             description = self.env._(
                 "%(operation)s %(count)s jobs",
-                operation=dict(self._fields["operation"]._description_selection(self.env))[
-                    self.operation
-                ],
+                operation=dict(
+                    self._fields["operation"]._description_selection(self.env)
+                )[self.operation],
                 count=self.count,
             )
             delayed = jobs.with_delay(priority=0, description=description)

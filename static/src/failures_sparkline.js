@@ -1,9 +1,9 @@
-import { registry } from "@web/core/registry";
-import { standardFieldProps } from "@web/views/fields/standard_field_props";
-import { Component, xml } from "@odoo/owl";
+import {registry} from "@web/core/registry";
+import {standardFieldProps} from "@web/views/fields/standard_field_props";
+import {Component, xml} from "@odoo/owl";
 
 const HEIGHT = 20;
-const BAR = { width: 3, gap: 1 };
+const BAR = {width: 3, gap: 1};
 
 /** A few numbers as small bars. */
 export class Sparkline extends Component {
@@ -14,7 +14,7 @@ export class Sparkline extends Component {
                 width="${BAR.width}" t-att-x="bar.x" t-att-y="bar.y" t-att-height="bar.height"
                 t-att-opacity="bar.height > 1 ? 1 : 0.25"/>
         </svg>`;
-    static props = { ...standardFieldProps };
+    static props = {...standardFieldProps};
 
     get numbers() {
         return this.props.record.data[this.props.name] || [];
@@ -28,7 +28,7 @@ export class Sparkline extends Component {
         const most = Math.max(1, ...this.numbers);
         return this.numbers.map((number, index) => {
             const height = Math.max(1, (HEIGHT * number) / most);
-            return { x: index * (BAR.width + BAR.gap), y: HEIGHT - height, height };
+            return {x: index * (BAR.width + BAR.gap), y: HEIGHT - height, height};
         });
     }
 }

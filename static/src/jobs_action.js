@@ -21,6 +21,7 @@ export function jobsAction(name, domain) {
         name,
         res_model: "queue.job",
         views: VIEWS,
+        mobile_view_mode: "kanban",
         domain,
         context: {},
         target: "current",
@@ -29,5 +30,5 @@ export function jobsAction(name, domain) {
 
 /** Tries are listed where a job may have ended that way many times. */
 export function triesAction(name, domain) {
-    return { ...jobsAction(name, domain), res_model: "queue.job.try" };
+    return {...jobsAction(name, domain), res_model: "queue.job.try"};
 }

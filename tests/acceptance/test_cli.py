@@ -1,4 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+# pylint: disable=method-required-super
 """``odoo-bin queue_job`` as a process of its own, with and without a server."""
 
 import json

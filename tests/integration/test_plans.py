@@ -88,9 +88,9 @@ class TestPlans(TransactionCase):
     def test_an_identity_is_looked_up_in_its_index(self):
         self.check(
             "queue_job_identity_uniq",
-            insertion._FIND_IDENTITIES.replace("DISTINCT ON (identity_key)", "").replace(
-                "ORDER BY identity_key, id", ""
-            ),
+            insertion._FIND_IDENTITIES.replace(
+                "DISTINCT ON (identity_key)", ""
+            ).replace("ORDER BY identity_key, id", ""),
             (["key3", "key6"],),
         )
 

@@ -40,8 +40,10 @@ class TestRetention(TransactionCase):
         failed = self.ended("failed", 100)
         self.vacuum()
         self.assertFalse(old.exists())
-        self.assertEqual((young + unfinished + failed).exists().ids,
-                         (young + unfinished + failed).ids)
+        self.assertEqual(
+            (young + unfinished + failed).exists().ids,
+            (young + unfinished + failed).ids,
+        )
 
     def test_a_function_may_keep_its_jobs_longer_or_shorter(self):
         self.root.removal_interval = 10
@@ -60,7 +62,7 @@ class TestRetention(TransactionCase):
 
     def test_what_hangs_on_a_job_leaves_with_it(self):
         job = self.ended("done", 1000)
-        message = job.message_post(body="something")
+        message = job.message_post(body=job.uuid)
         self.vacuum()
         self.assertFalse(job.exists() or message.exists())
 

@@ -1,4 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+# pylint: disable=method-required-super
 """The statements of a runner's pass and of its repairs, on a real table."""
 
 from __future__ import annotations
@@ -209,8 +210,8 @@ class TestCandidates(JobsCase):
         twins = [self.job(created=0) for _index in range(2)]
         for twin in twins:
             self.cr.execute(
-                "UPDATE queue_job SET date_created = (SELECT date_created FROM queue_job"
-                " WHERE id = %s) WHERE id = %s",
+                "UPDATE queue_job SET date_created = (SELECT date_created"
+                " FROM queue_job WHERE id = %s) WHERE id = %s",
                 (late, twin),
             )
         self.assertEqual(self.ids({"root": 10}), [urgent, early, late, *twins])

@@ -87,8 +87,7 @@ class TestRecordMixin(AskerCase):
         jobs = self.job(one) | self.job(one | two) | self.job(two, state="failed")
         self.job()
         counts = [
-            (each.queue_job_count, each.queue_job_running_count)
-            for each in (one, two)
+            (each.queue_job_count, each.queue_job_running_count) for each in (one, two)
         ]
         self.assertEqual(counts, [(2, 2), (2, 1)])
         self.assertEqual(two.queue_job_failed_count, 1)

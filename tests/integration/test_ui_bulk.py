@@ -83,9 +83,7 @@ class TestBulk(BulkCase):
 
     def test_a_running_job_is_not_changed(self):
         job = self.make(1, state="started")
-        self.wizard(
-            [["id", "=", job.id]], change_priority=True, priority=2
-        ).apply()
+        self.wizard([["id", "=", job.id]], change_priority=True, priority=2).apply()
         self.assertEqual(job.priority, 10)
 
     def test_what_to_change_must_be_said(self):

@@ -89,7 +89,8 @@ class TestTimeline(FormCase):
             }
         )
         self.assertEqual(
-            self.steps(job), ["Created", "Try 1: To Retry", "Enqueued", "Started", "Done"]
+            self.steps(job),
+            ["Created", "Try 1: To Retry", "Enqueued", "Started", "Done"],
         )
 
     def test_the_progress_is_what_the_body_told_last(self):

@@ -19,7 +19,9 @@ class TestDoor(unittest.TestCase):
         self.assertIsNone(self.manager.root_channel.parent)
 
     def test_a_configuration_makes_a_tree(self):
-        self.manager.simple_configure("root:4,root.a.b:2:throttle=3,root.c:1:sequential")
+        self.manager.simple_configure(
+            "root:4,root.a.b:2:throttle=3,root.c:1:sequential"
+        )
         root = self.manager.root_channel
         deep = self.manager.get_channel_by_name("a.b")
         self.assertEqual(root.capacity, 4)

@@ -66,9 +66,7 @@ class ServerCase(unittest.TestCase):
             "start_thread": self.start,
         }.items():
             self.enterContext(patch.object(place, name, value))
-        self.enterContext(
-            patch.object(place.configuration, "get", lambda: self.config)
-        )
+        self.enterContext(patch.object(place.configuration, "get", lambda: self.config))
         self.odoo = self.enterContext(patch.object(place, "odoo"))
         self.odoo.evented = False
 

@@ -1,21 +1,23 @@
 /* global Chart */
-import { loadBundle } from "@web/core/assets";
-import { deserializeDateTime } from "@web/core/l10n/dates";
-import { _t } from "@web/core/l10n/translation";
-import { Component, onWillStart, onWillUnmount, useEffect, useRef } from "@odoo/owl";
-import { formatDuration } from "./format";
+import {loadBundle} from "@web/core/assets";
+import {deserializeDateTime} from "@web/core/l10n/dates";
+import {_t} from "@web/core/l10n/translation";
+import {Component, onWillStart, onWillUnmount, useEffect, useRef} from "@odoo/owl";
+import {formatDuration} from "./format";
 
 /** A colour of the theme, bright or dark. */
 function themeColor(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+    return getComputedStyle(document.documentElement)
+        .getPropertyValue(`--${name}`)
+        .trim();
 }
 
 class BucketChart extends Component {
     static template = "queue_job.BucketChart";
     static props = {
         ended: Object,
-        kind: { type: String, optional: true },
-        onOpen: { type: Function, optional: true },
+        kind: {type: String, optional: true},
+        onOpen: {type: Function, optional: true},
     };
 
     setup() {
@@ -30,7 +32,7 @@ class BucketChart extends Component {
     }
 
     get labels() {
-        const format = { hour: "HH:mm", day: "HH:mm", week: "ccc HH:mm" };
+        const format = {hour: "HH:mm", day: "HH:mm", week: "ccc HH:mm"};
         return this.props.ended.buckets.map((bucket) =>
             deserializeDateTime(bucket.at.replace("T", " ").slice(0, 19)).toFormat(
                 format[this.props.ended.period]
@@ -43,7 +45,7 @@ class BucketChart extends Component {
         if (this.chart && this.shape === this.shapeOf(config)) {
             // New figures only: no animation, nothing flickers.
             this.chart.data.labels = config.data.labels;
-            config.data.datasets.forEach(({ data }, index) => {
+            config.data.datasets.forEach(({data}, index) => {
                 this.chart.data.datasets[index].data = data;
             });
             this.chart.update("none");
@@ -60,30 +62,30 @@ class BucketChart extends Component {
 
     config() {
         const text = themeColor("body-color");
-        const grid = { color: themeColor("border-color") };
-        const ticks = { color: text };
+        const grid = {color: themeColor("border-color")};
+        const ticks = {color: text};
         return {
             type: this.type,
-            data: { labels: this.labels, datasets: this.datasets },
+            data: {labels: this.labels, datasets: this.datasets},
             options: {
                 animation: false,
                 maintainAspectRatio: false,
-                interaction: { mode: "index", intersect: false },
+                interaction: {mode: "index", intersect: false},
                 plugins: {
-                    legend: { position: "bottom", labels: { color: text, boxWidth: 12 } },
-                    tooltip: { callbacks: this.tooltips },
+                    legend: {position: "bottom", labels: {color: text, boxWidth: 12}},
+                    tooltip: {callbacks: this.tooltips},
                 },
                 scales: {
                     x: {
                         stacked: this.isStacked,
-                        grid: { display: false },
-                        ticks: { ...ticks, maxTicksLimit: 8, maxRotation: 0 },
+                        grid: {display: false},
+                        ticks: {...ticks, maxTicksLimit: 8, maxRotation: 0},
                     },
                     y: {
                         stacked: this.isStacked,
                         beginAtZero: true,
                         grid,
-                        ticks: { ...ticks, maxTicksLimit: 6, ...this.yTicks },
+                        ticks: {...ticks, maxTicksLimit: 6, ...this.yTicks},
                     },
                 },
                 onClick: (ev, elements) => this.onClick(elements),
@@ -133,11 +135,11 @@ export class OutcomeChart extends BucketChart {
     }
 
     get yTicks() {
-        return { precision: 0 };
+        return {precision: 0};
     }
 
     onClick(elements) {
-        const hit = elements.find(({ element }) => element.height > 0);
+        const hit = elements.find(({element}) => element.height > 0);
         if (hit) {
             this.props.onOpen(this.outcomes[hit.datasetIndex][0]);
         }
@@ -161,7 +163,9 @@ export class DurationChart extends BucketChart {
             ["p99", "danger"],
         ].map(([name, color]) => ({
             label: name,
-            data: this.props.ended.buckets.map((bucket) => bucket[this.props.kind][name]),
+            data: this.props.ended.buckets.map(
+                (bucket) => bucket[this.props.kind][name]
+            ),
             borderColor: themeColor(color),
             backgroundColor: themeColor(color),
             borderWidth: 2,
@@ -172,12 +176,13 @@ export class DurationChart extends BucketChart {
     }
 
     get yTicks() {
-        return { callback: (value) => formatDuration(value) };
+        return {callback: (value) => formatDuration(value)};
     }
 
     get tooltips() {
         return {
-            label: ({ dataset, parsed }) => `${dataset.label}: ${formatDuration(parsed.y)}`,
+            label: ({dataset, parsed}) =>
+                `${dataset.label}: ${formatDuration(parsed.y)}`,
         };
     }
 }

@@ -1,15 +1,15 @@
-import { browser } from "@web/core/browser/browser";
-import { deserializeDateTime } from "@web/core/l10n/dates";
-import { _t } from "@web/core/l10n/translation";
-import { registry } from "@web/core/registry";
-import { useService } from "@web/core/utils/hooks";
-import { Layout } from "@web/search/layout";
-import { standardActionServiceProps } from "@web/webclient/actions/action_service";
-import { Component, onWillStart, onMounted, onWillUnmount, useState } from "@odoo/owl";
-import { channelDomain, jobsAction, triesAction } from "../jobs_action";
-import { useLive } from "../live/live_hook";
-import { DurationChart, OutcomeChart } from "./charts";
-import { formatDuration, formatNumber } from "./format";
+import {browser} from "@web/core/browser/browser";
+import {deserializeDateTime} from "@web/core/l10n/dates";
+import {_t} from "@web/core/l10n/translation";
+import {registry} from "@web/core/registry";
+import {useService} from "@web/core/utils/hooks";
+import {Layout} from "@web/search/layout";
+import {standardActionServiceProps} from "@web/webclient/actions/action_service";
+import {Component, onWillStart, onMounted, onWillUnmount, useState} from "@odoo/owl";
+import {channelDomain, jobsAction, triesAction} from "../jobs_action";
+import {useLive} from "../live/live_hook";
+import {DurationChart, OutcomeChart} from "./charts";
+import {formatDuration, formatNumber} from "./format";
 
 /** Ages grow also when nothing changes. */
 const REFRESH_EVERY = 10000;
@@ -17,19 +17,19 @@ const REFRESH_EVERY = 10000;
 /** How the queue is doing: what waits and runs, what ended, who executes. */
 export class Dashboard extends Component {
     static template = "queue_job.Dashboard";
-    static components = { Layout, OutcomeChart, DurationChart };
-    static props = { ...standardActionServiceProps };
+    static components = {Layout, OutcomeChart, DurationChart};
+    static props = {...standardActionServiceProps};
 
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
-        this.display = { controlPanel: {} };
+        this.display = {controlPanel: {}};
         this.duration = formatDuration;
         this.number = formatNumber;
         this.periods = [
-            { id: "hour", label: _t("Hour") },
-            { id: "day", label: _t("Day") },
-            { id: "week", label: _t("Week") },
+            {id: "hour", label: _t("Hour")},
+            {id: "day", label: _t("Day")},
+            {id: "week", label: _t("Week")},
         ];
         this.state = useState({
             period: "hour",
@@ -51,8 +51,11 @@ export class Dashboard extends Component {
     }
 
     async load() {
-        const { period, channel } = this.state;
-        const data = await this.orm.silent.call("queue.job", "dashboard", [period, channel]);
+        const {period, channel} = this.state;
+        const data = await this.orm.silent.call("queue.job", "dashboard", [
+            period,
+            channel,
+        ]);
         if (period === this.state.period && channel === this.state.channel) {
             this.state.data = data;
         }
@@ -104,7 +107,9 @@ export class Dashboard extends Component {
 
     /** How full a channel is, in percent. */
     load_(channel) {
-        return channel.capacity ? Math.min(100, (100 * channel.running) / channel.capacity) : 0;
+        return channel.capacity
+            ? Math.min(100, (100 * channel.running) / channel.capacity)
+            : 0;
     }
 
     gaugeClass(channel) {
@@ -144,7 +149,7 @@ export class Dashboard extends Component {
     /** The jobs, or tries, that ended like that in the period. */
     openEnded(outcome) {
         const channel = channelDomain(this.state.channel);
-        const dates = { done: "date_done", cancelled: "date_cancelled" };
+        const dates = {done: "date_done", cancelled: "date_cancelled"};
         if (outcome in dates) {
             const domain = [
                 ["state", "=", outcome],

@@ -1,5 +1,5 @@
-import { _t } from "@web/core/l10n/translation";
-import { humanNumber } from "@web/core/utils/numbers";
+import {_t} from "@web/core/l10n/translation";
+import {humanNumber} from "@web/core/utils/numbers";
 
 /** Seconds in a form that is read at a glance. */
 export function formatDuration(seconds) {
@@ -23,7 +23,9 @@ export function formatDuration(seconds) {
 
 export function formatNumber(number) {
     if (number < 10000) {
-        return Number.isInteger(number) ? `${number}` : number.toFixed(number < 10 ? 1 : 0);
+        return Number.isInteger(number)
+            ? `${number}`
+            : number.toFixed(number < 10 ? 1 : 0);
     }
-    return humanNumber(number, { decimals: 1, minDigits: 1 });
+    return humanNumber(number, {decimals: 1, minDigits: 1});
 }

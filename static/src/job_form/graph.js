@@ -1,25 +1,32 @@
-import { _t } from "@web/core/l10n/translation";
-import { registry } from "@web/core/registry";
-import { useService } from "@web/core/utils/hooks";
-import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
-import { Component, onWillStart, onWillUpdateProps, useRef, useState, onMounted } from "@odoo/owl";
-import { useLive } from "../live/live_hook";
-import { layOut, NODE } from "./graph_layout";
+import {_t} from "@web/core/l10n/translation";
+import {registry} from "@web/core/registry";
+import {useService} from "@web/core/utils/hooks";
+import {standardWidgetProps} from "@web/views/widgets/standard_widget_props";
+import {
+    Component,
+    onWillStart,
+    onWillUpdateProps,
+    useRef,
+    useState,
+    onMounted,
+} from "@odoo/owl";
+import {useLive} from "../live/live_hook";
+import {layOut, NODE} from "./graph_layout";
 
 const LONGEST = 24;
-const ZOOM = { least: 0.1, most: 2, step: 1.4 };
+const ZOOM = {least: 0.1, most: 2, step: 1.4};
 
 /** The graph that a job is part of, coloured by the states of its jobs, live. */
 export class JobGraph extends Component {
     static template = "queue_job.JobGraph";
-    static props = { ...standardWidgetProps };
+    static props = {...standardWidgetProps};
 
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
         this.pane = useRef("pane");
         this.node = NODE;
-        this.state = useState({ picture: null, states: {}, total: 0, zoom: 1 });
+        this.state = useState({picture: null, states: {}, total: 0, zoom: 1});
         onWillStart(() => this.load(this.props.record.resId));
         onWillUpdateProps((next) => {
             if (next.record.resId !== this.props.record.resId) {
@@ -31,10 +38,12 @@ export class JobGraph extends Component {
     }
 
     async load(resId) {
-        const [{ jobs, barriers, total }] = [
+        const [{jobs, barriers, total}] = [
             await this.orm.silent.call("queue.job", "graph_picture", [[resId]]),
         ];
-        this.state.states = Object.fromEntries(jobs.map(([id, , state]) => [id, state]));
+        this.state.states = Object.fromEntries(
+            jobs.map(([id, , state]) => [id, state])
+        );
         this.state.total = total;
         const shape = JSON.stringify([jobs.map(([id, name]) => [id, name]), barriers]);
         if (shape !== this.shape) {
@@ -46,7 +55,10 @@ export class JobGraph extends Component {
     get isCut() {
         const drawn = this.state.picture.nodes.length;
         return this.state.total > drawn
-            ? _t("%(drawn)s of %(total)s jobs are drawn.", { drawn, total: this.state.total })
+            ? _t("%(drawn)s of %(total)s jobs are drawn.", {
+                  drawn,
+                  total: this.state.total,
+              })
             : "";
     }
 
@@ -70,7 +82,10 @@ export class JobGraph extends Component {
     }
 
     zoom(factor) {
-        this.state.zoom = Math.min(ZOOM.most, Math.max(ZOOM.least, this.state.zoom * factor));
+        this.state.zoom = Math.min(
+            ZOOM.most,
+            Math.max(ZOOM.least, this.state.zoom * factor)
+        );
     }
 
     zoomIn() {
@@ -83,7 +98,7 @@ export class JobGraph extends Component {
 
     /** As large as fits, but never larger than it is drawn. */
     fit() {
-        const { width, height } = this.state.picture;
+        const {width, height} = this.state.picture;
         const pane = this.pane.el;
         if (!pane) {
             return;
@@ -94,4 +109,4 @@ export class JobGraph extends Component {
     }
 }
 
-registry.category("view_widgets").add("queue_job_graph", { component: JobGraph });
+registry.category("view_widgets").add("queue_job_graph", {component: JobGraph});

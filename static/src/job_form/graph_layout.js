@@ -4,8 +4,8 @@
  * hundredths of a second.
  */
 
-export const NODE = { width: 190, height: 30 };
-const GAP = { across: 70, down: 10 };
+export const NODE = {width: 190, height: 30};
+const GAP = {across: 70, down: 10};
 const SWEEPS = 6;
 
 /**
@@ -26,8 +26,8 @@ export function layOut(jobs, barriers) {
     const height = place(layers);
     return {
         nodes: jobs.map(([id, name, state]) => {
-            const { x, y } = vertices.get(id);
-            return { id, name, state, x, y };
+            const {x, y} = vertices.get(id);
+            return {id, name, state, x, y};
         }),
         knots: [...vertices.values()].filter((each) => each.isBarrier),
         path: edgePath(vertices),
@@ -37,7 +37,7 @@ export function layOut(jobs, barriers) {
 }
 
 function vertex(id, isBarrier) {
-    return { id, isBarrier, before: [], behind: [], layer: 0, x: 0, y: 0, order: 0 };
+    return {id, isBarrier, before: [], behind: [], layer: 0, x: 0, y: 0, order: 0};
 }
 
 function connect(from, to) {
@@ -166,7 +166,9 @@ function edgePath(vertices) {
             const x2 = to.x;
             const y2 = to.isBarrier ? to.y : to.y + NODE.height / 2;
             const bend = Math.max(12, (x2 - x1) / 2);
-            parts.push(`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
+            parts.push(
+                `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
+            );
         }
     }
     return parts.join("");

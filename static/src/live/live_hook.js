@@ -1,6 +1,6 @@
-import { browser } from "@web/core/browser/browser";
-import { useService } from "@web/core/utils/hooks";
-import { onMounted, onWillUnmount } from "@odoo/owl";
+import {browser} from "@web/core/browser/browser";
+import {useService} from "@web/core/utils/hooks";
+import {onMounted, onWillUnmount} from "@odoo/owl";
 
 /** Milliseconds between two updates of a view, at least. */
 const GAP = 1000;

@@ -1,6 +1,6 @@
-import { browser } from "@web/core/browser/browser";
-import { registry } from "@web/core/registry";
-import { Mutex } from "@web/core/utils/concurrency";
+import {browser} from "@web/core/browser/browser";
+import {registry} from "@web/core/registry";
+import {Mutex} from "@web/core/utils/concurrency";
 
 const CHANNEL = "queue_job.live";
 /** Milliseconds between two looks of the tab that looks for all of them. */
@@ -16,7 +16,7 @@ const AFTER_ERROR = 10000;
  */
 export const queueJobLive = {
     dependencies: ["orm", "bus_service"],
-    start(env, { orm, bus_service: bus }) {
+    start(env, {orm, bus_service: bus}) {
         const viewer = Math.random().toString(36).slice(2) + Date.now().toString(36);
         const listeners = new Set();
         const mutex = new Mutex();
@@ -26,7 +26,8 @@ export const queueJobLive = {
         let mark = null;
 
         const call = (method) => orm.silent.call("queue.job", method, [viewer]);
-        const wanted = () => listeners.size > 0 && document.visibilityState === "visible";
+        const wanted = () =>
+            listeners.size > 0 && document.visibilityState === "visible";
 
         function changed(newMark) {
             if (newMark === mark) {
@@ -64,7 +65,7 @@ export const queueJobLive = {
             });
         }
 
-        function onMessage({ mark: newMark }) {
+        function onMessage({mark: newMark}) {
             if (!active) {
                 return;
             }

@@ -1,15 +1,15 @@
-import { registry } from "@web/core/registry";
-import { FormController } from "@web/views/form/form_controller";
-import { formView } from "@web/views/form/form_view";
-import { KanbanController } from "@web/views/kanban/kanban_controller";
-import { kanbanView } from "@web/views/kanban/kanban_view";
-import { ListController } from "@web/views/list/list_controller";
-import { listView } from "@web/views/list/list_view";
-import { useLive } from "./live_hook";
+import {registry} from "@web/core/registry";
+import {FormController} from "@web/views/form/form_controller";
+import {formView} from "@web/views/form/form_view";
+import {KanbanController} from "@web/views/kanban/kanban_controller";
+import {kanbanView} from "@web/views/kanban/kanban_view";
+import {ListController} from "@web/views/list/list_controller";
+import {listView} from "@web/views/list/list_view";
+import {useLive} from "./live_hook";
 
 /** Nothing is taken away under the hands of somebody who edits or selects. */
 function isIdle(model) {
-    const { root } = model;
+    const {root} = model;
     return (
         model.isReady &&
         !model.useSampleModel &&
@@ -38,7 +38,10 @@ export class JobListController extends LiveListController {
         const props = super.actionMenuProps;
         return {
             ...props,
-            context: { ...props.context, queue_job_all: this.model.root.isDomainSelected },
+            context: {
+                ...props.context,
+                queue_job_all: this.model.root.isDomainSelected,
+            },
         };
     }
 
@@ -72,7 +75,7 @@ export class LiveFormController extends FormController {
 }
 
 const views = registry.category("views");
-views.add("queue_job_list", { ...listView, Controller: JobListController });
-views.add("queue_job_live_list", { ...listView, Controller: LiveListController });
-views.add("queue_job_kanban", { ...kanbanView, Controller: LiveKanbanController });
-views.add("queue_job_form", { ...formView, Controller: LiveFormController });
+views.add("queue_job_list", {...listView, Controller: JobListController});
+views.add("queue_job_live_list", {...listView, Controller: LiveListController});
+views.add("queue_job_kanban", {...kanbanView, Controller: LiveKanbanController});
+views.add("queue_job_form", {...formView, Controller: LiveFormController});

@@ -1,7 +1,7 @@
-import { browser } from "@web/core/browser/browser";
-import { _t } from "@web/core/l10n/translation";
-import { registry } from "@web/core/registry";
-import { reactive } from "@odoo/owl";
+import {browser} from "@web/core/browser/browser";
+import {_t} from "@web/core/l10n/translation";
+import {registry} from "@web/core/registry";
+import {reactive} from "@odoo/owl";
 
 const ASK_EVERY = 2000;
 
@@ -11,8 +11,8 @@ const ASK_EVERY = 2000;
  */
 export const queueJobProgress = {
     dependencies: ["orm", "bus_service", "action", "notification"],
-    start(env, { orm, bus_service: bus, action, notification }) {
-        const state = reactive({ jobs: [] });
+    start(env, {orm, bus_service: bus, action, notification}) {
+        const state = reactive({jobs: []});
         let timer = null;
         let asking = false;
 
@@ -73,17 +73,17 @@ export const queueJobProgress = {
             });
         }
 
-        bus.subscribe("queue_job.progress", ({ id, done, total, message }) => {
+        bus.subscribe("queue_job.progress", ({id, done, total, message}) => {
             const job = state.jobs.find((each) => each.id === id);
             if (job) {
-                Object.assign(job, { done, total, message: message || job.message });
+                Object.assign(job, {done, total, message: message || job.message});
             } else {
                 ask();
             }
         });
         // The bus is started by whoever needs it; a page that is loaded asks once.
         browser.setTimeout(ask, 0);
-        return { state, open };
+        return {state, open};
     },
 };
 

@@ -1,19 +1,19 @@
-import { browser } from "@web/core/browser/browser";
-import { Dropdown } from "@web/core/dropdown/dropdown";
-import { useDropdownState } from "@web/core/dropdown/dropdown_hooks";
-import { _t } from "@web/core/l10n/translation";
-import { registry } from "@web/core/registry";
-import { user } from "@web/core/user";
-import { useService } from "@web/core/utils/hooks";
-import { Component, onWillStart, onWillUnmount, useState } from "@odoo/owl";
-import { jobsAction } from "../jobs_action";
+import {browser} from "@web/core/browser/browser";
+import {Dropdown} from "@web/core/dropdown/dropdown";
+import {useDropdownState} from "@web/core/dropdown/dropdown_hooks";
+import {_t} from "@web/core/l10n/translation";
+import {registry} from "@web/core/registry";
+import {user} from "@web/core/user";
+import {useService} from "@web/core/utils/hooks";
+import {Component, onWillStart, onWillUnmount, useState} from "@odoo/owl";
+import {jobsAction} from "../jobs_action";
 
 const COUNT_EVERY = 60000;
 
 /** The bars of the user's jobs. */
 export class JobProgressMenu extends Component {
     static template = "queue_job.JobProgressMenu";
-    static components = { Dropdown };
+    static components = {Dropdown};
     static props = [];
 
     setup() {
@@ -23,7 +23,9 @@ export class JobProgressMenu extends Component {
     }
 
     percent(job) {
-        return job.total ? Math.min(100, Math.round((100 * job.done) / job.total)) : 100;
+        return job.total
+            ? Math.min(100, Math.round((100 * job.done) / job.total))
+            : 100;
     }
 
     open(job) {
@@ -40,7 +42,7 @@ export class FailedJobsMenu extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
-        this.state = useState({ count: 0 });
+        this.state = useState({count: 0});
         let timer;
         onWillStart(async () => {
             if (await user.hasGroup("queue_job.group_queue_job_operator")) {
@@ -54,7 +56,10 @@ export class FailedJobsMenu extends Component {
     async count() {
         if (document.visibilityState === "visible") {
             try {
-                this.state.count = await this.orm.silent.call("queue.job", "failed_count");
+                this.state.count = await this.orm.silent.call(
+                    "queue.job",
+                    "failed_count"
+                );
             } catch {
                 // Counted again in a minute.
             }
@@ -66,12 +71,15 @@ export class FailedJobsMenu extends Component {
     }
 
     open() {
-        this.action.doAction(jobsAction(_t("Failed Jobs"), [["state", "=", "failed"]]), {
-            clearBreadcrumbs: true,
-        });
+        this.action.doAction(
+            jobsAction(_t("Failed Jobs"), [["state", "=", "failed"]]),
+            {
+                clearBreadcrumbs: true,
+            }
+        );
     }
 }
 
 const systray = registry.category("systray");
-systray.add("queue_job.progress", { Component: JobProgressMenu }, { sequence: 30 });
-systray.add("queue_job.failed", { Component: FailedJobsMenu }, { sequence: 31 });
+systray.add("queue_job.progress", {Component: JobProgressMenu}, {sequence: 30});
+systray.add("queue_job.failed", {Component: FailedJobsMenu}, {sequence: 31});
