@@ -418,9 +418,11 @@ class Job:
         if result is not None:
             self.result = result
 
-    def set_failed(self, **values) -> None:
-        """Given up; ``values``: ``exc_info``, ``exc_name``, ``exc_message``."""
+    def set_failed(self, exc_info: str | None = None, **values) -> None:
+        """Given up; ``values``: ``exc_name``, ``exc_message``."""
         self.state = states.FAILED
+        if exc_info is not None:
+            self.exc_info = exc_info
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -539,6 +541,15 @@ def describe(model_class: Any, method_name: str) -> str:
     doc = inspect.getdoc(getattr(model_class, method_name, None)) or ""
     first = doc.strip().partition("\n")[0].strip()
     return first or f"{model_class._name}.{method_name}"
+
+
+def __getattr__(name: str) -> Any:
+    # Documented as a name of this module, though made of what is here.
+    if name == "DelayableRecordset":
+        from .delay import DelayableRecordset
+
+        return DelayableRecordset
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _new_uuid() -> str:
