@@ -32,9 +32,10 @@ def add(env, job) -> None:
     pending = data.get(_KEY)
     if pending is None:
         pending = data[_KEY] = _Buffer()
-        env.cr.precommit.add(partial(flush, env))
     if not pending.jobs:
         _mark_dirty(env)
+        # Each time: a callback that delays calls runs behind the last one of these.
+        env.cr.precommit.add(partial(flush, env))
     pending.jobs.append(job)
     if job.identity_key and not job.identity_twin:
         pending.by_identity[job.identity_key] = job
