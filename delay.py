@@ -180,7 +180,7 @@ class Delayable(Node):
 
     _generated_job = None
     #: nothing is lost when it is dropped
-    _settled = False
+    _settled = True
     _method_name: str | None = None
     _args: tuple = ()
     _kwargs: dict = {}
@@ -205,6 +205,7 @@ class Delayable(Node):
         self.channel = channel
         self.identity_key = identity_key
         self.timeout = timeout
+        self._settled = False
 
     def set(self, *properties: dict, **more) -> Delayable:
         """Set properties of the job (priority, eta, …); return self.
