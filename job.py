@@ -60,11 +60,14 @@ def identity_exact(job_: Job) -> str:
 class Barrier:
     """The jobs that have to be done before others may run, shared by all of those."""
 
-    __slots__ = ("parents", "id")
+    __slots__ = ("parents", "waiting", "id")
 
     def __init__(self, parents: Iterable[Job]):
         self.parents = frozenset(parents)
+        self.waiting: set[Job] = set()
         self.id: int | None = None
+        for parent in self.parents:
+            parent._barriers_below += (self,)
 
 
 class Job:
@@ -134,7 +137,6 @@ class Job:
         self.identity_twin = False
         self._id: int | None = None
         self._barrier: Barrier | None = None
-        self._children: set[Job] = set()
         self.graph_uuid: str | None = None
         self._identity_key = identity_key or None
 
@@ -154,6 +156,7 @@ class Job:
     attempt: int = 0
     tries_before: int = 0
     release_due: bool = False
+    _barriers_below: tuple[Barrier, ...] = ()
     _stored: bool = False
     _lease = None
 
@@ -456,6 +459,15 @@ class Job:
             raise
         return self.result
 
+    def on_fail(self, values: dict) -> None:
+        """Call the method that the job's function names for failed jobs, if any.
+
+        :param values: its keywords ``exc_info``, ``exc_name``, ``exc_message``
+        """
+        name = self.job_config.on_fail_method_name
+        if name:
+            getattr(self.recordset, name)(**values)
+
     def cancel(self) -> bool:
         """Cancel the job; when it is running, ask it to stop.
 
@@ -476,7 +488,7 @@ class Job:
     @property
     def reverse_depends_on(self) -> set[Job]:
         """The jobs known here to wait for this one."""
-        return self._children
+        return {one for each in self._barriers_below for one in each.waiting}
 
     def add_depends(self, jobs: Iterable[Job]) -> None:
         """Have the job wait until ``jobs`` are done.
@@ -489,7 +501,10 @@ class Job:
         """Have the job wait behind ``barrier``, which it may share with others."""
         if self in barrier.parents:
             raise ValueError(f"Job {self.uuid} cannot depend on itself.")
+        if self._barrier is not None:
+            self._barrier.waiting.discard(self)
         self._barrier = barrier
+        barrier.waiting.add(self)
         if any(parent.state != states.DONE for parent in barrier.parents):
             self.state = states.WAIT_DEPENDENCIES
 

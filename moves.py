@@ -16,23 +16,30 @@ from .core import states
 from .sentinel import machine
 
 
-def move(env, verb: str, ids: Iterable[int], values: Mapping[str, Any]) -> list[int]:
+def move(
+    env,
+    verb: str,
+    ids: Iterable[int],
+    values: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
+) -> list[int]:
     """Make the move and write ``values``; return the ids of the jobs that moved.
 
+    :param extra: values of other add-ons' fields, which take the ORM to be written
     Transaction: part of the current one.
     """
     ids = list(ids)
     if not ids:
         return []
     _records(env, ids).flush_recordset()
-    if not listeners.of(env).write:
+    if not extra and not listeners.of(env).write:
         moved = storage.transition.move(env.cr, verb, ids, values)
         _records(env, moved).invalidate_recordset(flush=False)
         return moved
     moved = storage.transition.guard(env.cr, verb, ids)
     records = _records(env, moved)
     records.invalidate_recordset(flush=False)
-    records.write(_orm_values(values))
+    records.write(_orm_values({**(extra or {}), **values}))
     records.flush_recordset()
     return moved
 

@@ -83,10 +83,18 @@ def find_twin(job):
     twin = buffer.find(job.env, key)
     if twin is not None:
         if twin._id is None:
-            twin._id = buffer.next_id(job.env)
+            _give_id(twin)
         return _known_record(job.env, twin._id, twin.uuid, twin.state)
     found = storage.insertion.find_identities(job.env.cr, [key]).get(key)
     return _known_record(job.env, *found) if found else model
+
+
+def _give_id(job) -> None:
+    """Give a buffered job the id that its row will have."""
+    if listeners.of(job.env).create or job.extra_values:
+        buffer.flush(job.env)  # the ORM chooses it
+    else:
+        job._id = buffer.next_id(job.env)
 
 
 def _known_record(env, job_id: int, uuid: str, state: str):
@@ -178,12 +186,33 @@ def _without_twins(env, jobs: list) -> list:
 
 
 def _create_by_orm(env, jobs: list) -> None:
-    model = machine(env["queue.job"])
-    records = model.create([rows.values(job) for job in jobs])
+    """The same for those who listen; with the same race for identity keys."""
+    keyed = [job for job in jobs if job.identity_key and not job.identity_twin]
+    plain = [job for job in jobs if not job.identity_key or job.identity_twin]
+    if plain:
+        _create_records(env, plain)
+    if keyed:
+        env.flush_all()
+    while keyed:
+        try:
+            with env.cr.savepoint(flush=False):
+                _create_records(env, keyed)
+            break
+        except UniqueViolation:
+            env.clear()
+            left = _without_twins(env, keyed)
+            if len(left) == len(keyed):
+                raise  # of another add-on's index
+            keyed = left
+    storage.insertion.notify(env.cr)
+
+
+def _create_records(env, jobs: list) -> None:
+    records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
+    # what an override has changed elsewhere is part of it
+    env.flush_all()
     for job, record in zip(jobs, records):
         job._id = record.id
-    model.flush_model()
-    storage.insertion.notify(env.cr)
 
 
 def _take_barriers(cr, jobs: list) -> dict:
@@ -219,7 +248,7 @@ def save(job) -> None:
     """Write what changed in the life of a stored job."""
     values = {name: getattr(job, name) for name in LIVING}
     values["result"] = rows.result_text(values["result"])
-    values.update(job.extra_values)
+    values = {**rows.extra_values(job), **values}
     record = machine(job.db_record())
     record.write({k: False if v is None else v for k, v in values.items()})
 

@@ -45,6 +45,22 @@ ROW_FIELDS = (
 )
 
 
+#: what no other add-on says of a job
+_CORE = frozenset(ROW_FIELDS) | {
+    "func_string",
+    "user_id",
+    "company_id",
+    "job_function_id",
+    "channel_method_name",
+    "ready",
+    "deaths",
+    "runner",
+    "worker",
+    "barrier_id",
+    "release_due",
+}
+
+
 def row(job, job_id: int | None) -> tuple:
     """The values of ``storage.insertion.COLUMNS`` of a new job."""
     recordset = job.recordset
@@ -111,7 +127,15 @@ def values(job) -> dict[str, Any]:
         "barrier_id": job._barrier.id if job._barrier is not None else False,
         "trace": job.trace or False,
     }
-    return {**job.extra_values, **found}
+    return {**extra_values(job), **found}
+
+
+def extra_values(job) -> dict[str, Any]:
+    """What the job's model stores in fields of other add-ons, and in those alone."""
+    found = job.extra_values
+    if found:
+        found = {name: found[name] for name in found.keys() - _CORE}
+    return found
 
 
 def serialize(job, parts: dict) -> None:
@@ -159,6 +183,7 @@ def from_values(cls, env, found: dict[str, Any]):
         setattr(job, name, found.get(name) or None)
     job.state = found.get("state", states.STARTED)
     job.retry = found["retry"] or 0
+    job.tries_before = job.retry
     job.attempt = found["attempt"] or 0
     job.identity_twin = bool(found.get("identity_twin"))
     return job
@@ -195,7 +220,6 @@ def from_started(cls, env, started):
     job = from_values(cls, env, found)
     job._id = started.id
     job.user_id, job.company_id = started.user_id, started.company_id
-    job.tries_before = started.retry or 0
     return job
 
 
