@@ -160,16 +160,18 @@ class _Tally:
         self.seen = 0
 
     def _runjob(self, env, job) -> None:
-        self._hooks._runjob(env, job)
-        self.seen += 1
-        self._states[job.state] += 1
-        _logger.info(
-            "job %s channel=%s attempt=%s: %s",
-            job.uuid,
-            job.channel,
-            job.attempt,
-            job.state,
-        )
+        try:
+            self._hooks._runjob(env, job)
+        finally:
+            self.seen += 1
+            self._states[job.state] += 1
+            _logger.info(
+                "job %s channel=%s attempt=%s: %s",
+                job.uuid,
+                job.channel,
+                job.attempt,
+                job.state,
+            )
 
 
 @contextmanager

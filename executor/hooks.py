@@ -23,12 +23,18 @@ class JobHooks:
 
     @classmethod
     def _runjob(cls, env, job):
-        """Execute the job, write what becomes of it, release who waits for it."""
+        """Execute the job, write what becomes of it, release who waits for it.
+
+        :raises Exception: the job's own, when it has failed for good: it is written
+            then, and whoever wraps this step sees it
+        """
         try:
             cls._try_perform_job(env, job)
         except (Exception, Interrupted) as error:
             values = cls._get_failure_values(job, traceback_of(error), error)
-            record_failure(job, error, values)
+            failed = record_failure(job, error, values)
+            if failed and isinstance(error, Exception):
+                raise
         else:
             cls._enqueue_dependent_jobs(env, job)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from odoo import SUPERUSER_ID
@@ -46,7 +46,10 @@ def perform(job) -> None:
 
 def _perform(job) -> None:
     cr = job.env.cr
+    if job._lease is None:
+        _start(job)
     with (
+        undone_in_test(job._lease, cr),
         forbid_commit(cr, unless=job.job_config.allow_commit),
         watch.over(_watched(job)),
     ):
@@ -58,6 +61,13 @@ def _perform(job) -> None:
     _finish(job)
     commit(job._lease, cr)
     job.env.registry.signal_changes()
+
+
+def _start(job) -> None:
+    """Start a job that somebody performs by hand, if nobody has started it."""
+    if job.db_record().sudo().state in (states.PENDING, states.ENQUEUED):
+        job.set_started()
+        job.store()
 
 
 def _watched(job) -> Watched:
@@ -79,8 +89,9 @@ def _finish(job) -> None:
     lease = job._lease
     if lease is not None and lease.may_go_on():
         lease.hold_slot()
-    if lease is None or listeners.of(job.env).write:
-        _finish_seen(job)
+    extra = rows.extra_values(job)
+    if lease is None or extra or listeners.of(job.env).write:
+        _finish_seen(job, extra)
         return
     row = lease.row
     values = {
@@ -94,7 +105,7 @@ def _finish(job) -> None:
     job.release_due = row.has_dependents
 
 
-def _finish_seen(job) -> None:
+def _finish_seen(job, extra: dict) -> None:
     """The same with a write that other add-ons see (D6)."""
     env = job.env
     record = job.db_record()
@@ -109,7 +120,7 @@ def _finish_seen(job) -> None:
         "exc_info": None,
         "release_due": storage.graph.has_dependents(env.cr, record.id),
     }
-    if not moves.move(env, "finish", record.ids, values):
+    if not moves.move(env, "finish", record.ids, values, extra):
         raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
     job.release_due = values["release_due"]
 
@@ -118,9 +129,19 @@ class LostJob(Exception):
     """The row of the running job was taken away: its transaction is rolled back."""
 
 
+def in_test(lease, cr) -> bool:
+    """Is the transaction that of a test, which alone ends it?"""
+    return lease is None and type(cr) is Cursor and bool(odoo_module.current_test)
+
+
+def undone_in_test(lease, cr):
+    """Have a failed body undone where there is no transaction to roll back."""
+    return cr.savepoint() if in_test(lease, cr) else nullcontext()
+
+
 def commit(lease, cr) -> None:
-    """End the transaction; without a lease, that of a test is the test's to end."""
-    if lease is None and type(cr) is Cursor and odoo_module.current_test:
+    """End the transaction, unless it is a test's."""
+    if in_test(lease, cr):
         cr.flush()
     else:
         cr.commit()  # pylint: disable=invalid-commit
@@ -143,11 +164,15 @@ def forbid_commit(cr, unless: bool = False):
             ") or with @job(allow_commit=True)."
         )
 
+    before = vars(cr).get("commit")  # a test has one of its own
     cr.commit = commit
     try:
         yield
     finally:
-        del cr.commit
+        if before is None:
+            del cr.commit
+        else:
+            cr.commit = before
 
 
 # ------------------------------------------------------------------------ its error

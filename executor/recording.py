@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import traceback
@@ -12,7 +13,7 @@ from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.sql_db import Cursor
 
-from .. import listeners, moves, storage
+from .. import listeners, moves, rows, storage
 from ..clock import utcnow
 from ..core import outcome, states
 from . import logs, performing
@@ -20,13 +21,14 @@ from . import logs, performing
 _logger = logging.getLogger(__name__)
 
 
-def record_failure(job, error: BaseException, values: dict | None = None) -> None:
+def record_failure(job, error: BaseException, values: dict | None = None) -> bool:
     """Decide what becomes of a job whose try ended with ``error``, and write it.
 
     The body's transaction is rolled back first. When the outcome cannot be written
     (the database is away), the job stays started without a lock: a runner rescues it.
 
     :param values: what the failed job keeps of its error
+    :return: whether the job has failed for good
     """
     if values is None:
         text = performing.traceback_of(error)
@@ -34,7 +36,17 @@ def record_failure(job, error: BaseException, values: dict | None = None) -> Non
     trouble = performing.trouble_of(job, error, values)
     decision = outcome.decide(trouble, _terms(job))
     with _recording_env(job) as env:
+        _bring(job, env)
         _write(env, job, decision, trouble)
+    return isinstance(decision, outcome.Failed)
+
+
+def _bring(job, env) -> None:
+    """Bring the job into the new transaction: it reads there from now on."""
+    job.env = job.env(cr=env.cr)
+    recordset = getattr(job, "recordset", None)
+    if recordset is not None:
+        job.recordset = recordset.with_env(recordset.env(cr=env.cr))
 
 
 def _terms(job) -> outcome.Terms:
@@ -52,8 +64,11 @@ def bury(job, kind: outcome.Kind, text: str) -> None:
     info = "".join(traceback.format_stack(frame)) if frame else ""
     trouble = performing.trouble_of_verdict(kind, text, info)
     decision = outcome.decide(trouble, _terms(job))
+    job = copy.copy(job)  # the body's thread goes on with its own
     with job.env.registry.cursor() as cr:
-        _write(Environment(cr, SUPERUSER_ID, {}), job, decision, trouble)
+        env = Environment(cr, SUPERUSER_ID, {})
+        _bring(job, env)
+        _write(env, job, decision, trouble)
 
 
 class _recording_env:
@@ -66,6 +81,9 @@ class _recording_env:
     def __enter__(self):
         cr = self.job.env.cr
         registry = self.job.env.registry
+        if performing.in_test(self.job._lease, cr):
+            self.cr = cr
+            return self._test_env(cr)
         try:
             if cr.closed:
                 raise ConnectionError
@@ -85,7 +103,7 @@ class _recording_env:
         try:
             if exc_type is None:
                 performing.commit(self.job._lease, self.cr)
-            else:
+            elif not performing.in_test(self.job._lease, self.cr):
                 self.cr.rollback()
         finally:
             if self.own is not None:
@@ -105,6 +123,7 @@ def _write(env, job, decision, trouble) -> None:
 def _retry(env, job, decision: outcome.Retry) -> None:
     job.retry = job.tries_before + int(decision.count)
     eta = utcnow() + timedelta(seconds=decision.seconds)
+    job.state, job.eta = states.PENDING, eta
     moves.move(
         env,
         "retry",
@@ -123,8 +142,8 @@ def _retry(env, job, decision: outcome.Retry) -> None:
             "exc_message": decision.exc_message,
             "exc_info": decision.exc_info,
         },
+        _extra(env, job),
     )
-    job.state, job.eta = states.PENDING, eta
     storage.insertion.notify(env.cr)
     _logger.info(
         "job %s channel=%s attempt=%s: retry in %d s (%s: %s)",
@@ -174,10 +193,10 @@ def _fail(env, job, decision: outcome.Failed) -> None:
         "exec_time": _seconds(job, now),
         **kept,
     }
-    moves.move(env, "fail", [job._id], written)
     job.state = states.FAILED
     for name, value in kept.items():
         setattr(job, name, value)
+    moves.move(env, "fail", [job._id], written, _extra(env, job))
     storage.transition.take_stop(env.cr, job._id)
     _logger.error(
         "job %s channel=%s attempt=%s failed: %s: %s\n%s",
@@ -209,10 +228,19 @@ def _call_on_fail(env, job, kept: dict) -> None:
         return
     try:
         with env.cr.savepoint():
-            recordset = job.recordset
-            getattr(recordset.with_env(recordset.env(cr=env.cr)), name)(**kept)
+            job.on_fail(kept)
     except Exception:
         _logger.exception("Method %s of failed job %s failed", name, job.uuid)
+
+
+def _extra(env, job) -> dict:
+    """What the job's model stores of it in fields of other add-ons."""
+    try:
+        with env.cr.savepoint():
+            return rows.extra_values(job)
+    except Exception:
+        _logger.exception("Further values of job %s cannot be stored", job.uuid)
+        return {}
 
 
 def _keep_try(env, job, decision, trouble) -> None:

@@ -8,6 +8,7 @@ import time
 
 from odoo.sql_db import Cursor
 
+from ..core import states
 from ..exception import JobError
 from . import logs, performing
 from .claiming import Lease
@@ -47,7 +48,12 @@ def run_once(lease: Lease, hooks) -> None:
         return
     if job is None:
         return
-    hooks._runjob(job.env, job)
+    try:
+        hooks._runjob(job.env, job)
+    except Exception:
+        if job.state != states.FAILED:
+            raise
+        # Its own error, which is written: only those who wrap the step needed it.
     if _logger.isEnabledFor(logging.DEBUG):
         seconds = time.monotonic() - began
         _logger.debug(

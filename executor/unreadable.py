@@ -9,6 +9,8 @@ from .claiming import Lease
 class UnreadableJob:
     """What the recording of a failure asks of a job, taken from its row alone."""
 
+    extra_values: dict = {}  # nobody can be asked
+
     def __init__(self, env, lease: Lease):
         row = lease.row
         self.env = env
