@@ -61,6 +61,9 @@ MACHINE_FIELDS = frozenset(
 class QueueJob(models.Model):
     _inherit = "queue.job"
 
+    # for other add-ons that correct a job
+    EDIT_SENTINEL = EDIT_SENTINEL
+
     @api.model_create_multi
     @api.private
     def create(self, vals_list):
