@@ -6,25 +6,14 @@ import {kanbanView} from "@web/views/kanban/kanban_view";
 import {ListController} from "@web/views/list/list_controller";
 import {listView} from "@web/views/list/list_view";
 import {useLive} from "./live_hook";
-
-/** Nothing is taken away under the hands of somebody who edits or selects. */
-function isIdle(model) {
-    const {root} = model;
-    return (
-        model.isReady &&
-        !model.useSampleModel &&
-        !root.editedRecord &&
-        !root.isDomainSelected &&
-        !root.selection?.length
-    );
-}
+import {mayReload, reloadList, reloadRecord} from "./live_reload";
 
 export class LiveListController extends ListController {
     setup() {
         super.setup();
         useLive(
-            () => this.model.load(),
-            () => isIdle(this.model)
+            () => reloadList(this.model),
+            () => mayReload(this.model)
         );
     }
 }
@@ -58,8 +47,8 @@ export class LiveKanbanController extends KanbanController {
     setup() {
         super.setup();
         useLive(
-            () => this.model.load(),
-            () => isIdle(this.model)
+            () => reloadList(this.model),
+            () => mayReload(this.model)
         );
     }
 }
@@ -68,7 +57,7 @@ export class LiveFormController extends FormController {
     setup() {
         super.setup();
         useLive(
-            () => this.model.root.load(),
+            () => reloadRecord(this.model),
             async () => this.model.root.resId && !(await this.model.root.isDirty())
         );
     }
