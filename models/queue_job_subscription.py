@@ -135,8 +135,8 @@ class QueueJob(models.Model):
     def _subscribe_users_domain(self):
         """Who gets a digest is not told of each failure besides, unless of his own."""
         domain = super()._subscribe_users_domain()
-        digests = self.env["queue.job.subscription"].sudo().search(
-            [("user_id", "!=", False)]
+        digests = (
+            self.env["queue.job.subscription"].sudo().search([("user_id", "!=", False)])
         )
         if digests:
             domain.append(("id", "not in", digests.user_id.ids))
