@@ -29,7 +29,7 @@ _END_GAP = 0.002
 #: seconds between two looks at a database that cannot tell of new jobs
 _BLIND_POLL = 1.0
 #: seconds between two attempts to connect, the first and the most
-_RETRY = (0.5, 30.0)
+_RETRY = (0.5, 15.0)
 #: seconds after which it is looked again whether the queue is in use, first and most
 _ABSENT = (15.0, 45.0)
 #: seconds without a request after some were refused, the first and the most
