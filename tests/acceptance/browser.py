@@ -1,0 +1,170 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""A headless Chromium, over its debugging protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import resource
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import websocket
+
+#: seconds
+PATIENCE = 60
+
+
+class BrowserError(AssertionError):
+    """The browser does not do what it should."""
+
+
+def _without_limit() -> None:
+    # Odoo limits the memory of its processes, and so of those that they start.
+    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+class Browser:
+    """A headless Chromium and its one page."""
+
+    def __init__(self, binary: str = "chromium"):
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._process = subprocess.Popen(
+            [
+                binary,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--hide-scrollbars",
+                "--no-first-run",
+                "--remote-debugging-port=0",
+                "--remote-allow-origins=*",
+                f"--user-data-dir={self._folder.name}",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_without_limit,
+        )
+        try:
+            self._connect()
+        except BaseException:
+            self._end()
+            raise
+
+    def _connect(self) -> None:
+        port = self._port()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            pages = [each for each in json.load(answer) if each["type"] == "page"]
+        self._socket = websocket.create_connection(
+            pages[0]["webSocketDebuggerUrl"], timeout=PATIENCE
+        )
+        self._number = 0
+        #: what the console said that is an error
+        self.errors: list[str] = []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+
+    def _port(self) -> str:
+        file = Path(self._folder.name, "DevToolsActivePort")
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if file.exists() and file.read_text().strip():
+                return file.read_text().split()[0]
+            time.sleep(0.1)
+        raise BrowserError("Chromium does not start")
+
+    def call(self, method: str, **params):
+        """Send a command; return its result."""
+        self._number += 1
+        number = self._number
+        self._socket.send(
+            json.dumps({"id": number, "method": method, "params": params})
+        )
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == number:
+                if "error" in message:
+                    raise BrowserError(f"{method}: {message['error']}")
+                return message["result"]
+            self._note(message)
+
+    def _note(self, message) -> None:
+        params = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            details = params["exceptionDetails"]
+            self.errors.append(
+                details.get("exception", {}).get("description", details["text"])
+            )
+        elif message.get("method") == "Runtime.consoleAPICalled":
+            if params["type"] == "error":
+                self.errors.append(
+                    " ".join(str(a.get("value", a)) for a in params["args"])
+                )
+        elif message.get("method") == "Log.entryAdded":
+            if params["entry"]["level"] == "error":
+                self.errors.append(
+                    f"{params['entry']['text']} {params['entry'].get('url', '')}"
+                )
+
+    def run(self, script: str):
+        """The value of a script, which may be a promise."""
+        result = self.call(
+            "Runtime.evaluate",
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        if "exceptionDetails" in result:
+            raise BrowserError(f"{script}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    def wait(self, selector: str, seconds: float = PATIENCE) -> bool:
+        """Whether the element comes."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.run(f"!!document.querySelector({json.dumps(selector)})"):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def size(self, width: int, height: int, mobile: bool) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
+        )
+        self.call("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def picture(self, path: Path) -> None:
+        data = self.call("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def close(self) -> None:
+        self._socket.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def log_in(browser: Browser, url: str, user="admin", password="admin") -> None:
+    browser.call("Page.navigate", url=f"{url}/web/login")
+    if not browser.wait("input[name=login]"):
+        raise BrowserError("the page to log in does not come")
+    browser.run(
+        f"document.querySelector('input[name=login]').value = '{user}';"
+        f"document.querySelector('input[name=password]').value = '{password}';"
+        "document.querySelector('form.oe_login_form').submit(); 1"
+    )
+    if not browser.wait(".o_main_navbar"):
+        raise BrowserError(f"the log-in failed: {browser.errors}")
