@@ -133,7 +133,7 @@ class TestSamples(TransactionCase):
 
     def check_what_the_function_of_the_data_record_says(self):
         with trap_jobs() as trap:
-            self.partners[0].with_delay().message_post(body="Hello")
+            self.partners[0].with_delay().message_post()
         (job,) = trap.enqueued_jobs
         self.assertEqual(job.channel, "root.messages")
         self.assertEqual(job.job_config.retry_pattern, {1: 60, 5: 600})

@@ -167,6 +167,7 @@ GENERATED = {"dist/"}
 
 class TestConfiguration(unittest.TestCase):
     def setUp(self):
+        super().setUp()
         self.readme = (ROOT / "README.rst").read_text(encoding="utf-8")
 
     def test_the_readme_names_each_key_and_its_variable(self):
