@@ -13,7 +13,7 @@ from typing import Any
 from . import listeners, storage
 from .clock import utcnow
 from .core import states
-from .sentinel import machine
+from .sentinel import QUIET, machine
 
 
 def move(
@@ -39,7 +39,8 @@ def move(
     moved = storage.transition.guard(env.cr, verb, ids)
     records = _records(env, moved)
     records.invalidate_recordset(flush=False)
-    records.write(_orm_values({**(extra or {}), **values}))
+    quiet = records.with_context(**{QUIET: True})
+    quiet.write(_orm_values({**(extra or {}), **values}))
     records.flush_recordset()
     return moved
 

@@ -11,7 +11,7 @@ from psycopg2.errors import UniqueViolation
 from . import buffer, listeners, moves, rows, storage
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError
-from .sentinel import machine
+from .sentinel import SENTINEL_KEY, machine
 
 _logger = logging.getLogger(__name__)
 
@@ -257,11 +257,17 @@ def save(job) -> None:
 
 
 def load(cls, record):
-    """A ``Job`` of a ``queue.job`` record."""
+    """A ``Job`` of a ``queue.job`` record.
+
+    Its recordset has the context that the job keeps, and that of ``record`` beside it.
+    """
     record = record.sudo()  # the job of whoever holds its record
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id
+    context = {**record.env.context, **job.recordset.env.context}
+    context.pop(SENTINEL_KEY, None)
+    job.recordset = job.recordset.with_context(context)
     return job
 
 

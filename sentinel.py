@@ -4,6 +4,10 @@
 # Only server code can hold this very object: a context that comes from a client is
 # made of JSON, so no request can pass for the machine.
 EDIT_SENTINEL = object()
+SENTINEL_KEY = "_job_edit_sentinel"
+
+#: context key: whoever writes that a job failed also tells of it
+QUIET = "_job_failure_quiet"
 
 
 def machine(records):

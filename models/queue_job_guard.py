@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 
 from .. import buffer, moves
 from ..core import states
-from ..sentinel import EDIT_SENTINEL
+from ..sentinel import EDIT_SENTINEL, QUIET
 
 #: what a job does, on what and as whom: written once, by the machine
 PROTECTED_FIELDS = frozenset(
@@ -88,7 +88,10 @@ class QueueJob(models.Model):
             self._check_channel(vals["channel"])
         if "eta" in vals or "state" in vals:
             vals = self._with_ready(vals)
-        return super().write(vals)
+        result = super().write(vals)
+        if vals.get("state") == states.FAILED and not self.env.context.get(QUIET):
+            self._message_post_on_failure()
+        return result
 
     def _check_edit(self, vals):
         if self.env.context.get("_job_edit_sentinel") is EDIT_SENTINEL:
