@@ -196,8 +196,12 @@ def in_force(
 def _last_starts(cr, tree, ages) -> dict[str, float]:
     """When throttled channels last started a job, on a clock that stands at 0 now."""
     throttled = {name for name, channel in tree.items() if channel.throttle > 0}
-    if throttled != set(ages):
-        schedule.set_throttles(cr, throttled)
+    # A lease takes no second job where it stamps a row.  In a sequential channel it
+    # must not either: it sees neither the jobs there that wait for their dates nor
+    # those of other channels below it.
+    stamped = throttled.union(name for name, each in tree.items() if each.sequential)
+    if stamped != set(ages):
+        schedule.set_throttles(cr, stamped)
     return {
         name: -age
         for name, age in ages.items()

@@ -133,7 +133,8 @@ UPDATE queue_job AS job
  WHERE job.id = wanted.id
 RETURNING wanted.place, job.id, job.uuid, job.attempt, job.channel
 """
-# Who starts a job stamps the rows of its throttled channels: just those have one.
+# Who starts a job stamps the rows of its channels that have one: the throttled ones,
+# and those in which each job has to be decided on.
 _SET_THROTTLES = """
 DELETE FROM queue_job_throttle WHERE channel <> ALL(%(names)s::varchar[]);
 INSERT INTO queue_job_throttle (channel)
@@ -272,9 +273,9 @@ def mark_enqueued(cr, ids: Iterable[int], runner: int) -> list[Enqueued]:
 
 
 def set_throttles(cr, channels: Iterable[str]) -> None:
-    """Give each throttled channel, and no other, a row to be stamped.
+    """Give these channels, and no other, a row to be stamped at each start.
 
-    :param channels: the throttled ones, all of them
+    A lease that stamped one ends after that job.
     """
     cr.execute(_SET_THROTTLES, {"names": list(channels)})
 

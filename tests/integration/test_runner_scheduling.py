@@ -134,6 +134,15 @@ class TestPasses(SchedulingCase):
         self.query("UPDATE queue_job_throttle SET last_start = '2020-01-01'")
         self.assertEqual(self.ids(), jobs[1:2])
 
+    def test_a_lease_takes_one_job_only_of_channels_that_are_throttled_or_strict(self):
+        self.channel("own_t", throttle=30)
+        self.channel("own_s", sequential=True)
+        self.channel("own_a", capacity=1)
+        self.job()
+        self.run_pass()
+        rows = self.query("SELECT channel FROM queue_job_throttle ORDER BY channel")
+        self.assertEqual(rows, [("root.own_s",), ("root.own_t",)])
+
     def test_modules_being_installed_let_nothing_run(self):
         self.job()
         self.query(
