@@ -86,6 +86,10 @@ class Database:
             cr.execute(query, params)
             return cr.fetchall() if cr.description else []
 
+    def connect(self):
+        """A new connection."""
+        return psycopg2.connect(dbname=self.name)
+
     def value(self, query: str, params=()):
         """The first value of the first row."""
         return self.query(query, params)[0][0]

@@ -160,9 +160,7 @@ class Cluster:
 
     def query(self, query: str, params=()) -> list[tuple]:
         """Execute a statement in a transaction of its own; return its rows."""
-        cnx = psycopg2.connect(
-            dbname=self.name, host=str(self.folder), port=self.port, user="odoo"
-        )
+        cnx = self.connect()
         try:
             cnx.autocommit = True
             with cnx.cursor() as cr:
@@ -170,6 +168,12 @@ class Cluster:
                 return cr.fetchall() if cr.description else []
         finally:
             cnx.close()
+
+    def connect(self):
+        """A new connection."""
+        return psycopg2.connect(
+            dbname=self.name, host=str(self.folder), port=self.port, user="odoo"
+        )
 
     @property
     def arguments(self) -> list[str]:
