@@ -14,6 +14,8 @@ import {useLive} from "../live/live_hook";
 import {layOut, NODE} from "./graph_layout";
 
 const LONGEST = 24;
+/** Pixels around the picture in its pane. */
+const PADDING = 20;
 const ZOOM = {least: 0.1, most: 2, step: 1.4};
 
 /** The graph that a job is part of, coloured by the states of its jobs, live. */
@@ -104,7 +106,7 @@ export class JobGraph extends Component {
             return;
         }
         const tall = Math.max(pane.clientHeight, window.innerHeight * 0.5);
-        const zoom = Math.min(1, pane.clientWidth / width, tall / height);
+        const zoom = Math.min(1, (pane.clientWidth - PADDING) / width, (tall - PADDING) / height);
         this.state.zoom = Math.max(ZOOM.least, zoom);
     }
 }
