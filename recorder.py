@@ -267,7 +267,7 @@ def load(cls, record):
     job._id = record.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
-    job.recordset = job.recordset.with_context(context)
+    job.recordset = job.recordset.with_context(**context)
     return job
 
 

@@ -51,8 +51,11 @@ class LeaseCursor:
         self._cr = self._cnx.cursor()
         self.dbname = dbname
         self.used_at = time.monotonic()
-        storage.execution.keep_to_indexes(self)
         storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
+        if self._queue_job_prepared:
+            # Behind a pooler the session is not ours alone, and nothing is planned
+            # once for all there.
+            storage.execution.keep_to_indexes(self)
 
     def execute(self, query, params=None) -> None:
         began = time.time()

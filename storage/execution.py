@@ -60,7 +60,12 @@ _SIGNAL = "(SELECT max(id) FROM {})"
 # is the only one looks so expensive that PostgreSQL would compile it.)
 _PLANS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
-SET jit = off
+SET jit = off;
+"""
+# A machine that vanishes without a word holds its jobs no longer than this.
+_LIVENESS = """
+SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
+SET tcp_keepalives_count = 3
 """
 _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
@@ -177,8 +182,8 @@ def secret(cr) -> str:
 
 
 def keep_to_indexes(cr) -> None:
-    """Have the session of a lease plan by the indexes alone."""
-    cr.execute(_PLANS)
+    """Have the session of a lease plan by the indexes alone, and notice its end."""
+    cr.execute(_PLANS + _LIVENESS)
 
 
 def stamp_throttle(cr, channels: Iterable[str]) -> bool:

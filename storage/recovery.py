@@ -90,7 +90,7 @@ UPDATE queue_job
                   THEN {_UTC} + %(seconds)s * interval '1 second' ELSE eta END,
        ready = %(seconds)s <= 0,
        exc_name = %(exc_name)s, exc_message = %(exc_message)s, exc_info = NULL
- WHERE id = %(id)s
+ WHERE id = %(id)s AND state = 'started'
 """
 _RESCUE_FAILED = """
 UPDATE queue_job
@@ -186,7 +186,7 @@ def release_all(cr, runner: int) -> list[int]:
 
 
 def release_stale(
-    cr, runner: int, flying: Collection[int], grace: float = 2.0
+    cr, runner: int, flying: Collection[int], grace: float = 1.0
 ) -> list[Released]:
     """Give back what runners that are gone had enqueued.
 
@@ -199,10 +199,10 @@ def release_stale(
     return [Released._make(row) for row in cr.fetchall()]
 
 
-def orphans(cr, grace: float = 1.5, limit: int = 1000) -> list[tuple[int, int]]:
+def orphans(cr, grace: float = 0.5, limit: int = 1000) -> list[tuple[int, int]]:
     """Started jobs without a sign of life: pairs of id and attempt.
 
-    Only those seen twice, a second apart, are to be rescued.
+    Only those seen twice, some time apart, are to be rescued.
 
     :param grace: seconds that a job was started before
     """

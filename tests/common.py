@@ -194,7 +194,8 @@ def _is_call(call: JobCall, wanted: JobCall) -> bool:
 def _parents_first(jobs: list[Job]) -> list[Job]:
     graph: Dag[Job] = Dag()
     for job in jobs:
-        graph.add_vertex(job)
+        graph.add_vertex(job)  # all of them first: their order is the given one
+    for job in jobs:
         for parent in job.depends_on:
             if parent in jobs:
                 graph.add_edge(parent, job)

@@ -18,6 +18,7 @@ MARK = "window.theSamePage = true"
 class TestBrowser(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        super().setUpClass()
         cls.database = cls.enterClassContext(Database("browser"))
         cls.server = cls.enterClassContext(Server(cls.database))
         cls.shell = cls.enterClassContext(Shell(cls.database))
@@ -101,7 +102,10 @@ class TestBrowser(unittest.TestCase):
         self.assertTrue(browser.wait(".o_queue_job_ended"), "no end is told")
         text = browser.run("document.querySelector('.o_queue_job_ended').innerText")
         self.assertIn("Waited 6 seconds", text)
-        self.assertFalse(browser.run("!!document.querySelector('.o_queue_job_progress')"))
-        browser.run("document.querySelector('.o_queue_job_ended button.btn').click(); 1")
+        bar = "!!document.querySelector('.o_queue_job_progress')"
+        self.assertFalse(browser.run(bar))
+        browser.run(
+            "document.querySelector('.o_queue_job_ended button.btn').click(); 1"
+        )
         self.assertTrue(browser.wait(".o_queue_job_timeline"), "the job is not opened")
         self.assertEqual(browser.errors, [])

@@ -174,7 +174,7 @@ class TestJobModel(ModelCase):
     def test_deleting_all_rows_meets_no_obstacle(self):
         calls = [self.one.delayable().rename(name) for name in "ab"]
         chain(*calls).delay()
-        self.jobs.search([], limit=1).sudo().message_post(body="x")
+        self.jobs.search([], limit=1).sudo().message_post(body=calls[0].recordset.name)
         job = self.made()
         self.env["queue.job.lock"].sudo().create({"queue_job_id": job.id})
         self.env.flush_all()

@@ -77,7 +77,7 @@ class TestPlans(TransactionCase):
         self.assertNotIn("Seq Scan on queue_job job", plan)
 
     def test_the_next_job_of_a_channel_is_the_first_of_its_index(self):
-        for statement in execution._PLANS.split(";"):
+        for statement in filter(str.strip, execution._PLANS.split(";")):
             self.env.cr.execute(statement.replace("SET ", "SET LOCAL "))
         self.check("queue_job_ready_idx", _NEXT.query, ("w", 1, "root.c0"))
 
