@@ -30,7 +30,7 @@ RUNNER = 1_900_119_004
 _HOLD_SLOT = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
 _HOLD_JOB = "SELECT pg_try_advisory_xact_lock(%s, %s)"
 _COMMIT_AND_HOLD_JOB = """
-COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock(%s, %s)
+COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%s, %s)
 """
 _JOB_IS_HELD = """
 SELECT EXISTS (
@@ -53,13 +53,15 @@ def hold_job(cr, job_id: int) -> bool:
     return cr.fetchone()[0]
 
 
-def commit_and_hold_job(cr, job_id: int) -> bool:
+def commit_and_hold_job(cr, job_id: int) -> None:
     """End a lease's transaction; the next one shows that the job lives.
+
+    Race: a job that is tried again at once may start before the lease of its last try
+    has let go. It waits for that: run without a lock, it would look dead.
 
     For a cursor in autocommit mode, whose transactions begin and end by word.
     """
     cr.execute(_COMMIT_AND_HOLD_JOB, (JOB, job_id))
-    return cr.fetchone()[0]
 
 
 def end(cr) -> None:
