@@ -18,8 +18,9 @@ from .loop import clock
 
 _logger = logging.getLogger(__name__)
 
-#: seconds between two looks at what runs
-LOOK_AFTER = 1.0
+#: seconds between two looks at what runs: a place is free again some two seconds after
+#: its worker died
+LOOK_AFTER = 0.5
 #: seconds between two signs of life
 SHOW = 5.0
 #: seconds between two rounds through the rest
