@@ -63,8 +63,9 @@ def enqueue_work(
 ) -> None:
     """Enqueue jobs that leave one effect each, numbered from ``first`` on."""
     shell.run(
-        f"for i in range({first}, {number}): {EFFECTS}.with_delay({options}).leave_watched("
-        f"'once', number=i, seconds={seconds})"
+        f"for i in range({first}, {number}):"
+        f" {EFFECTS}.with_delay({options})"
+        f".leave_watched('once', number=i, seconds={seconds})"
     )
 
 
