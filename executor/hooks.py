@@ -7,6 +7,8 @@ class methods that are called through the class.
 
 from __future__ import annotations
 
+import functools
+
 from .claiming import acquire
 from .performing import failure_values, perform, traceback_of
 from .recording import record_failure, release_dependents
@@ -56,10 +58,16 @@ class JobHooks:
 
 def hooks_of(registry) -> type[JobHooks]:
     """The class with the hooks of all add-ons that a database has installed."""
-    leaves = _leaves(JobHooks, registry._init_modules)
+    leaves = dict.fromkeys(_leaves(JobHooks, registry._init_modules))
+    return _combined(tuple(reversed(leaves)))
+
+
+@functools.cache
+def _combined(leaves: tuple[type[JobHooks], ...]) -> type[JobHooks]:
     if len(leaves) == 1:
         return leaves[0]
-    return type("RunJobController", tuple(reversed(leaves)), {})
+    # Outside of all add-ons, so that nobody takes it for one of their classes.
+    return type("RunJobController", leaves, {"__module__": "odoo"})
 
 
 def _leaves(klass: type, modules) -> list[type]:
