@@ -11,6 +11,7 @@ from odoo.tools import mute_logger
 from odoo.addons.queue_job.controllers.main import RunJobController
 from odoo.addons.queue_job.delay import chain
 from odoo.addons.queue_job.exception import FailedJobError, RetryableJobError
+from odoo.addons.queue_job.executor import JobHooks
 from odoo.addons.queue_job.job import Job
 from odoo.addons.queue_job.tests.common import drain_queue
 
@@ -330,8 +331,9 @@ class TestHooks(CompatCase):
                 values = super()._get_failure_values(job, traceback_text, error)
                 return {**values, "exc_message": "told otherwise"}
 
-        # made by hand: a class statement would have it effective in the whole process
-        hooks = type("Hooks", (Hooked, _hooks_only()), {})
+        # of no add-on: else it took effect in the whole process
+        outside = {"__module__": "outside"}
+        hooks = type("Hooks", (Hooked, JobHooks), outside)
         made = self.enqueued("leave", "x")
         hooks._runjob(self.env, hooks._acquire_job(self.env, made.uuid))
         self.assertEqual(made.db_record().state, "done")
@@ -352,9 +354,3 @@ class TestHooks(CompatCase):
                 ("failure", True),
             ],
         )
-
-
-def _hooks_only():
-    from odoo.addons.queue_job.executor import JobHooks
-
-    return JobHooks
