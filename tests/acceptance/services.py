@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -74,6 +74,22 @@ class Bouncer:
     def options(self) -> dict[str, str]:
         """Options of a server that goes through it."""
         return {"db_host": "127.0.0.1", "db_port": str(self.port), "db_user": "odoo"}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same for the command line."""
+        return [f"--{name}={text}" for name, text in self.options.items()]
+
+    @contextmanager
+    def connect(self, dbname: str):
+        """A connection through it."""
+        cnx = psycopg2.connect(
+            dbname=dbname, host="127.0.0.1", port=self.port, user="odoo"
+        )
+        try:
+            yield cnx
+        finally:
+            cnx.close()
 
 
 class Cluster:
