@@ -1,4 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+# ruff: noqa: E501
 """Pictures of every screen, at the width of a desk and of a phone.
 
     screens.py URL FOLDER [NAME...]
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "acceptance"))
-from browser import Browser, log_in  # noqa: E402
+from browser import Browser, log_in
 
 WIDTHS = {"desk": (1280, 800, False), "phone": (375, 812, True)}
 _LIST = ".o_list_renderer .o_data_row, .o_kanban_record:not(.o_kanban_ghost)"

@@ -1,4 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+# ruff: noqa: E501
 """What the pictures show; executed in Odoo's shell, with ``env``."""
 
 import random
@@ -42,7 +43,9 @@ def delay(channel, number, **options):
 
 for number in range(1, 31):
     for channel in TASKS:
-        delay(channel, 1000 + number, eta=timedelta(hours=1) if number % 9 == 0 else None)
+        delay(
+            channel, 1000 + number, eta=timedelta(hours=1) if number % 9 == 0 else None
+        )
 
 slow = [
     jobs.delayable(channel="root.import", description=f"Import part {part}")._test_job()
@@ -73,7 +76,9 @@ for number, job in enumerate(everything):
     elif number % 11 == 0 and not job.graph_uuid:
         name, message = ERRORS[min(2, dice.randrange(4) // 2)]
         values.update(
-            state="failed", exc_name=name, exc_message=message,
+            state="failed",
+            exc_name=name,
+            exc_message=message,
             exc_info=f"Traceback (most recent call last):\n  ...\n{name}: {message}",
             retry=1,
         )
@@ -82,7 +87,9 @@ for number, job in enumerate(everything):
     if values.get("state"):
         start = created + timedelta(seconds=dice.randrange(1, 20))
         values.update(
-            date_enqueued=start, date_started=start, worker="app1:2211",
+            date_enqueued=start,
+            date_started=start,
+            worker="app1:2211",
             exec_time=dice.random() * 4,
         )
     if values.get("state") == "done":
@@ -91,9 +98,14 @@ for number, job in enumerate(everything):
     if values.get("state") == "failed":
         env["queue.job.try"].sudo().create(
             {
-                "job_id": job.id, "attempt": 1, "outcome": "failed",
-                "date_started": start, "date_ended": start, "exc_name": name,
-                "exc_message": message, "exc_info": values["exc_info"],
+                "job_id": job.id,
+                "attempt": 1,
+                "outcome": "failed",
+                "date_started": start,
+                "date_ended": start,
+                "exc_name": name,
+                "exc_message": message,
+                "exc_info": values["exc_info"],
                 "exec_time": values["exec_time"],
             }
         )
@@ -104,9 +116,14 @@ for number, job in enumerate(everything):
     )
 graph = everything.filtered("graph_uuid")
 for index, state in enumerate(
-    ["done"] + ["done"] * 5 + ["started", "pending", "failed"] + ["wait_dependencies"] * 3
+    ["done"]
+    + ["done"] * 5
+    + ["started", "pending", "failed"]
+    + ["wait_dependencies"] * 3
 ):
-    env.cr.execute("UPDATE queue_job SET state = %s WHERE id = %s", (state, graph[index].id))
+    env.cr.execute(
+        "UPDATE queue_job SET state = %s WHERE id = %s", (state, graph[index].id)
+    )
 env.cr.execute(
     """
     UPDATE queue_job SET exc_name = %s, exc_message = %s, retry = 1
@@ -117,7 +134,11 @@ env.cr.execute(
 # What the graph shows is not executed.
 made["import"].paused = True
 names = [env.ref("queue_job.job_function_queue_job__test_job").name]
-names += env["queue.job.function"].search([("model_id.model", "=", "queue.job.demo")]).mapped("name")
+names += (
+    env["queue.job.function"]
+    .search([("model_id.model", "=", "queue.job.demo")])
+    .mapped("name")
+)
 for grain, step, number in (("minute", 60, 60), ("hour", 3600, 168)):
     begin = now.replace(second=0, microsecond=0)
     if grain == "hour":
@@ -127,7 +148,9 @@ for grain, step, number in (("minute", 60, 60), ("hour", 3600, 168)):
         for channel in TASKS:
             done = dice.randrange(4, 40) * step // 60
             waits = histogram.of(dice.expovariate(2) for _each in range(done % 300 + 9))
-            runs = histogram.of(dice.lognormvariate(-1, 1) for _each in range(done % 300 + 9))
+            runs = histogram.of(
+                dice.lognormvariate(-1, 1) for _each in range(done % 300 + 9)
+            )
             env.cr.execute(
                 """
                 INSERT INTO queue_job_stat (grain, at, channel, function, done, failed,
@@ -137,9 +160,19 @@ for grain, step, number in (("minute", 60, 60), ("hour", 3600, 168)):
                 ON CONFLICT DO NOTHING
                 """,
                 (
-                    grain, at, f"root.{channel}", dice.choice(names), done,
-                    done // 30, done // 12, sum(waits), 0.5 * sum(waits), sum(runs),
-                    0.6 * sum(runs), waits, runs,
+                    grain,
+                    at,
+                    f"root.{channel}",
+                    dice.choice(names),
+                    done,
+                    done // 30,
+                    done // 12,
+                    sum(waits),
+                    0.5 * sum(waits),
+                    sum(runs),
+                    0.6 * sum(runs),
+                    waits,
+                    runs,
                 ),
             )
 env["queue.job.subscription"].create({"period": "day"})

@@ -67,6 +67,7 @@ _LIVENESS = """
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3
 """
+_SESSION = _PLANS + _LIVENESS
 _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
 """
@@ -183,7 +184,7 @@ def secret(cr) -> str:
 
 def keep_to_indexes(cr) -> None:
     """Have the session of a lease plan by the indexes alone, and notice its end."""
-    cr.execute(_PLANS + _LIVENESS)
+    cr.execute(_SESSION)
 
 
 def stamp_throttle(cr, channels: Iterable[str]) -> bool:
