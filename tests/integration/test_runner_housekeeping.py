@@ -8,6 +8,7 @@ import logging
 from odoo.addons.queue_job.core.channel_config import parse
 from odoo.addons.queue_job.jobrunner import housekeeping
 from odoo.addons.queue_job.jobrunner.config import Config
+from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER
 from odoo.addons.queue_job.storage import locks
 
 from .runner_case import RunnerCase
@@ -26,21 +27,21 @@ class HousekeepingCase(RunnerCase):
             return function(cr, *args)
 
     def rescue(self, keeper):
-        """Look twice, a second apart."""
+        """Look twice, some time apart."""
         self.call(keeper.look_after, 0.0, ())
         with self.assertLogs(housekeeping.__name__, logging.WARNING) as logs:
-            self.assertTrue(self.call(keeper.look_after, 1.0, ()))
+            self.assertTrue(self.call(keeper.look_after, LOOK_AFTER, ()))
         return logs.output
 
 
 class TestRescue(HousekeepingCase):
     def test_a_job_without_a_sign_of_life_is_rescued_at_the_second_look(self):
         job, keeper = self.started(), self.keeper()
-        for now in (0.0, 0.5, 0.9):
+        for now in (0.0, LOOK_AFTER * 0.5, LOOK_AFTER * 0.9):
             self.assertFalse(self.call(keeper.look_after, now, ()))
             self.assertEqual(self.read(job), "started")
         with self.assertLogs(housekeeping.__name__, logging.WARNING) as logs:
-            self.assertTrue(self.call(keeper.look_after, 1.0, ()))
+            self.assertTrue(self.call(keeper.look_after, LOOK_AFTER, ()))
         self.assertEqual(self.read(job, "state, deaths"), ("pending", 1))
         uuid = self.read(job, "uuid")
         for part in (uuid, "channel=root", "attempt=1", "node:1"):
@@ -69,7 +70,7 @@ class TestRescue(HousekeepingCase):
         for keeper in keepers:
             self.call(keeper.look_after, 0.0, ())
         with self.assertLogs(housekeeping.__name__, logging.WARNING) as logs:
-            found = [self.call(keeper.look_after, 1.0, ()) for keeper in keepers]
+            found = [self.call(keeper.look_after, LOOK_AFTER, ()) for keeper in keepers]
         self.assertEqual((found, len(logs.output)), ([True, False], 1))
         self.assertEqual(self.read(job, "deaths"), 1)
         self.assertEqual([keeper.rescued for keeper in keepers], [1, 0])
