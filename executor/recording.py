@@ -281,9 +281,11 @@ def release_dependents(job) -> None:
     On the lease's cursor: counting down a barrier meets other jobs that count down
     the same one, which a body's transaction would pay for with its work.
     """
-    if job.state != states.DONE or not getattr(job, "release_due", False):
+    if job.state != states.DONE:
         return
     lease = job._lease
+    if lease is not None and not job.release_due:
+        return  # its end was written here, and with it that nobody waits
     if lease is None or not lease._real:
         moves.release(job.env, job.db_record().ids)
         performing.commit(lease, job.env.cr)

@@ -354,3 +354,22 @@ class TestHooks(CompatCase):
                 ("failure", True),
             ],
         )
+
+    def test_who_performs_a_job_by_hand_releases_its_dependents(self):
+        calls = [self.effects.delayable().leave(name) for name in "ab"]
+        chain(*calls).delay()
+        first, second = (call._generated_job for call in calls)
+        job = Job.load(self.env, first.db_record().uuid)
+        RunJobController._enqueue_dependent_jobs(self.env, job)
+        self.assertEqual(second.db_record().state, "wait_dependencies")
+        job.perform()
+        job.set_done()
+        job.store()
+        RunJobController._enqueue_dependent_jobs(self.env, job)
+        self.assertEqual(second.db_record().state, "pending")
+
+    def test_a_step_alone_performs_a_job_and_sets_it_done(self):
+        job = Job.load(self.env, self.one.with_delay().rename("x").db_record().uuid)
+        RunJobController._try_perform_job(self.env, job)
+        self.assertEqual(self.one.name, "x")
+        self.assertEqual(job.db_record().state, "done")
