@@ -1,5 +1,4 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
 """What the pictures show; executed in Odoo's shell, with ``env``."""
 
 import random

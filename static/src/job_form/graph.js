@@ -106,7 +106,11 @@ export class JobGraph extends Component {
             return;
         }
         const tall = Math.max(pane.clientHeight, window.innerHeight * 0.5);
-        const zoom = Math.min(1, (pane.clientWidth - PADDING) / width, (tall - PADDING) / height);
+        const zoom = Math.min(
+            1,
+            (pane.clientWidth - PADDING) / width,
+            (tall - PADDING) / height
+        );
         this.state.zoom = Math.max(ZOOM.least, zoom);
     }
 }
