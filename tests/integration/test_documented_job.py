@@ -38,6 +38,58 @@ class JobCase(TransactionCase):
         self.assertAlmostEqual(moment, now, delta=timedelta(seconds=30))
 
 
+OPTIONAL = dict.fromkeys(
+    "args kwargs priority eta max_retries description channel identity_key".split()
+)
+#: parameters and their defaults as documented; ...: without a default
+SIGNATURES = {
+    "load": {"env": ..., "job_uuid": ...},
+    "enqueue": {"func": ..., **OPTIONAL},
+    "db_record_from_uuid": {"env": ..., "job_uuid": ...},
+    "job_record_with_same_identity_key": {},
+    "perform": {},
+    "store": {},
+    "db_record": {},
+    "set_pending": {"result": None, "reset_retry": True},
+    "set_enqueued": {},
+    "set_started": {},
+    "set_done": {"result": None},
+    "set_failed": {"exc_info": None},
+    "postpone": {"result": None, "seconds": None},
+    "related_action": {},
+}
+
+
+class TestSignatures(JobCase):
+    def assert_begins(self, method, expected):
+        parameters = inspect.signature(method).parameters.values()
+        found = {
+            each.name: ... if each.default is each.empty else each.default
+            for each in parameters
+        }
+        self.assertEqual(list(found.items())[: len(expected)], list(expected.items()))
+
+    def test_the_methods_take_the_documented_parameters_in_order(self):
+        made = Job(self.effect.rename)
+        for name, expected in SIGNATURES.items():
+            with self.subTest(name):
+                self.assert_begins(getattr(made, name), expected)
+
+    def test_so_do_the_decorators(self):
+        expected = {"func": None, "default_channel": "root", "retry_pattern": None}
+        self.assert_begins(job_module.job, expected)
+        self.assert_begins(job_module.related_action, {"action": None})
+
+    def test_positional_arguments_are_understood(self):
+        made = self.stored()
+        made.set_failed("Trace")
+        made.set_pending("Again", False)
+        self.assertEqual((made.result, made.state), ("Again", "pending"))
+        made.postpone("Later", 60)
+        made.set_done("Done")
+        self.assertEqual(made.result, "Done")
+
+
 class TestDelayableRecordset(JobCase):
     def test_it_can_be_made_directly(self):
         delayable = DelayableRecordset(self.effect, priority=20)
