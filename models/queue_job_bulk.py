@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
@@ -15,6 +17,8 @@ from ..job import job
 BATCH = 1000
 #: from so many on they are not done while the user waits
 MANY = 5000
+#: seconds after which the rest is left to another job
+TURN = 30
 #: what may be changed of a job that does not run
 CHANGES = ("channel", "priority", "eta")
 #: jobs in these states may be changed
@@ -45,7 +49,7 @@ class QueueJob(models.Model):
         )
 
     @api.model
-    def _bulk(self, operation, domain, values=None, batch=None):
+    def _bulk(self, operation, domain, values=None):
         """Do the same to all jobs that match, as far as their states allow it.
 
         A batch after the other is committed, each in a transaction of its own.
@@ -56,25 +60,40 @@ class QueueJob(models.Model):
         """
         self._check_may_steer()
         wanted = self._bulk_domain(operation, domain)
-        total = self.search_count(wanted)
-        size = batch or BATCH
-        if total <= size:
+        if self.search_count(wanted, limit=BATCH + 1) <= BATCH:
             return len(self.search(wanted)._bulk_one(operation, values))
-        number, below = 0, None
+        number, _below = self._bulk_batches(operation, wanted, values)
+        return number
+
+    @api.model
+    def _bulk_batches(self, operation, wanted, values, below=None, seconds=None):
+        """Go through the jobs from the newest to the oldest, for some seconds.
+
+        :param below: the id where an earlier call ended
+        :return: how many jobs it was done to, and where it ended; None: it is over
+        """
+        end = time.monotonic() + seconds if seconds else None
+        number = 0
         while True:
             rest = wanted & Domain("id", "<", below) if below else wanted
             with self.env.registry.cursor() as cr:
-                # Each batch sees what is there when it comes to it.
-                cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                storage.bulk.begin(cr)
                 jobs = self.with_env(self.env(cr=cr)).search(
-                    rest, order="id desc", limit=size
+                    rest, order="id desc", limit=BATCH
                 )
                 number += len(jobs._bulk_one(operation, values))
                 ids = jobs.ids
-            if len(ids) < size:
-                return number
+            if len(ids) < BATCH:
+                return number, None
             below = ids[-1]
-            self.env.job.progress(number, total)
+            self.env.job.progress(*self._bulk_progress(number))
+            if end and time.monotonic() >= end:
+                return number, below
+
+    def _bulk_progress(self, number):
+        """How far all of it is: what earlier jobs did, this one, and in all."""
+        before, total = self.env.context.get("queue_job_bulk", (0, 0))
+        return before + number, total
 
     def _bulk_one(self, operation, values):
         if operation == "change":
@@ -112,7 +131,21 @@ class QueueJob(models.Model):
         return jobs
 
     @job(default_channel="root")
-    def _bulk_later(self, operation, domain, values):
+    def _bulk_later(self, operation, domain, values, below=None, before=0, total=0):
         """Do the same to many jobs"""
-        number = self._bulk(operation, domain, values)
-        return self.env._("Done to %s jobs.", number)
+        self._check_may_steer()
+        wanted = self._bulk_domain(operation, domain)
+        total = total or self.search_count(wanted)
+        if total <= BATCH:
+            return self.env._("Done to %s jobs.", self._bulk(operation, domain, values))
+        told = self.with_context(queue_job_bulk=(before, total))
+        number, below = told._bulk_batches(
+            operation, wanted, values, below, seconds=TURN
+        )
+        if below:
+            # A request may not last for ever: another job goes on.
+            delayed = self.with_delay(
+                priority=0, description=self.env._("Go on with %s jobs", total)
+            )
+            delayed._bulk_later(operation, domain, values, below, before + number, total)
+        return self.env._("Done to %s jobs.", before + number)

@@ -20,6 +20,11 @@ SELECT job_id, {columns}
 """
 
 
+def begin(cr) -> None:
+    """Have a new transaction see what is there at each statement."""
+    cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
 def hold(cr, ids: list[int], states) -> list[int]:
     """Lock and return the jobs that are in one of the states."""
     cr.execute(_HOLD, {"ids": list(ids), "states": list(states)})

@@ -4,8 +4,9 @@ import time
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, TransactionCase, new_test_user
 
+from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.job import Job
-from odoo.addons.queue_job.models import queue_job_deed
+from odoo.addons.queue_job.models import queue_job_bulk as bulk, queue_job_deed
 from odoo.addons.queue_job.wizards import queue_job_bulk
 
 
@@ -115,6 +116,30 @@ class TestBulk(BulkCase):
         Job.load(self.env, job.uuid).perform()
         self.assertEqual(set(jobs.mapped("state")), {"cancelled"})
         self.assertEqual(job.state, "pending")
+
+    def test_batches_go_from_the_newest_to_the_oldest_and_stay(self):
+        jobs = self.make(5)
+        self.patch(bulk, "BATCH", 2)
+        self.patch(storage.bulk, "begin", lambda cr: None)
+        with self.enter_registry_test_mode():
+            wanted = self.jobs._bulk_domain("cancelled", [("id", "in", jobs.ids)])
+            end = self.jobs._bulk_batches("cancelled", wanted, {}, seconds=1e-9)
+            self.assertEqual(end, (2, jobs[3].id))
+            number, below = self.jobs._bulk_batches("cancelled", wanted, {})
+        self.assertEqual((number, below), (3, None))
+        jobs.invalidate_recordset()
+        self.assertEqual(set(jobs.mapped("state")), {"cancelled"})
+
+    def test_a_job_that_takes_too_long_leaves_the_rest_to_another(self):
+        jobs = self.make(5)
+        self.patch(bulk, "BATCH", 2)
+        self.patch(bulk, "TURN", 1e-9)
+        arguments = ("cancelled", [["id", "in", jobs.ids]], {})
+        self.patch(storage.bulk, "begin", lambda cr: None)
+        with self.enter_registry_test_mode():
+            self.jobs._bulk_later(*arguments)
+        rest = self.jobs.search([("method_name", "=", "_bulk_later")])
+        self.assertEqual(tuple(rest.args[-3:]), (jobs[3].id, 2, 5))
 
     def test_many_jobs_are_noted_as_fast_as_few(self):
         jobs = self.make(queue_job_deed._FEW + 1)
