@@ -147,5 +147,7 @@ class QueueJob(models.Model):
             delayed = self.with_delay(
                 priority=0, description=self.env._("Go on with %s jobs", total)
             )
-            delayed._bulk_later(operation, domain, values, below, before + number, total)
+            delayed._bulk_later(
+                operation, domain, values, below, before + number, total
+            )
         return self.env._("Done to %s jobs.", before + number)

@@ -6,7 +6,8 @@ from odoo.tests import Form, TransactionCase, new_test_user
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.job import Job
-from odoo.addons.queue_job.models import queue_job_bulk as bulk, queue_job_deed
+from odoo.addons.queue_job.models import queue_job_bulk as bulk
+from odoo.addons.queue_job.models import queue_job_deed
 from odoo.addons.queue_job.wizards import queue_job_bulk
 
 
