@@ -245,12 +245,19 @@ def _stored_id(job) -> int:
 
 
 def save(job) -> None:
-    """Write what changed in the life of a stored job."""
+    """Write what changed in the life of a stored job, and what it waits for now."""
     values = {name: getattr(job, name) for name in LIVING}
     values["result"] = rows.result_text(values["result"])
     values = {**rows.extra_values(job), **values}
     record = machine(job.db_record())
+    barriers = _take_barriers(job.env.cr, [job])
+    if barriers:
+        values["barrier_id"] = job._barrier.id
     record.write({k: False if v is None else v for k, v in values.items()})
+    if barriers:
+        record.flush_recordset()
+        _write_barriers(job.env.cr, barriers)
+        record.invalidate_recordset()
 
 
 # ------------------------------------------------------------------------ out of it

@@ -111,6 +111,22 @@ class TestJob(CompatCase):
         self.assertTrue(first.should_check_dependents())
         self.assertFalse(second.should_check_dependents())
 
+    def test_a_stored_job_can_be_made_to_wait(self):
+        first, second, third = self.made(), self.made(), self.made()
+        record = second.db_record()
+        second.add_depends({first})
+        second.store()
+        self.assertEqual(record.state, "wait_dependencies")
+        self.assertEqual(record.dependency_ids, first.db_record())
+        second.add_depends({third})
+        second.store()
+        record.invalidate_recordset()
+        self.assertEqual(record.dependency_ids, first.db_record() | third.db_record())
+        for parent in (first, third):
+            self.assertEqual(record.state, "wait_dependencies")
+            parent.db_record().button_done()
+        self.assertEqual(record.state, "pending")
+
     def chained(self):
         calls = [self.effects.delayable().leave(name) for name in "abc"]
         chain(*calls).delay()
