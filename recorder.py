@@ -63,6 +63,11 @@ def check_channel(job) -> None:
     if job.channel in known:
         return
     functions = job.env["queue.job.function"]
+    if functions._register_early(job.model_name, job.method_name):
+        del job._terms  # the function has a record now, and its channel is there
+        known = job._terms.channels
+        if job.channel in known:
+            return
     if functions._delay_policy() == "any" and job.channel.partition(".")[0] == "root":
         heir = nearest(job.channel, known)
         _logger.warning("Channel %s does not exist: using %s", job.channel, heir)

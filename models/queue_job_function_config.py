@@ -165,6 +165,22 @@ class QueueJobFunction(models.Model):
         for name in sorted(names.keys() - set(known.mapped("name"))):
             self._register_one(name, declarations[names[name]])
 
+    @api.model
+    def _register_early(self, model_name, method):
+        """Register a decorated method that the loading registry has not come to yet.
+
+        An add-on that is being installed delays calls in its hooks, data, migrations
+        and tests, before it is whole: the channel of its method is needed then.
+
+        :return: whether the method is decorated
+        """
+        name = self.job_function_name(model_name, method)
+        declaration = self._declaration(name)
+        if declaration is None:
+            return False
+        self._register_declared({(model_name, method): declaration})
+        return True
+
     def _register_one(self, name, declaration):
         functions = self.sudo().with_context(tracking_disable=True)
         try:
