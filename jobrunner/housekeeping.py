@@ -79,6 +79,7 @@ class Housekeeper:
         schedule.begin_short(cr)
         released = recovery.release_stale(cr, self.number, flying)
         orphans = set(recovery.orphans(cr))
+        release_due = graph.release_due(cr)
         schedule.commit(cr)
         for job in released:
             _logger.warning(
@@ -96,7 +97,12 @@ class Housekeeper:
             for job, since in self._suspects.items()
             if now - since >= LOOK_AFTER
         ]
-        return bool(released) or any(rescued)
+        if release_due:
+            # Whoever did these jobs died before he released who waited for them.
+            schedule.begin_short(cr)
+            graph.let_go(cr, release_due)
+            schedule.commit(cr)
+        return bool(released or release_due) or any(rescued)
 
     def _rescue(self, cr, job_id: int, attempt: int) -> bool:
         schedule.begin_short(cr)

@@ -219,10 +219,10 @@ def repair(cr, after: int = 0, limit: int = 5000) -> int:
     :param after: where to go on looking, what the last call returned
     :return: where the next call goes on; 0: at the beginning
     """
-    _let_go(cr, release_due(cr))
+    let_go(cr, release_due(cr))
     cr.execute(_UNMET, {"after": after, "limit": limit})
     looked = cr.fetchall()
-    _let_go(cr, [id_ for id_, state, over in looked if over and state == "done"])
+    let_go(cr, [id_ for id_, state, over in looked if over and state == "done"])
     never = [id_ for id_, state, over in looked if over and state != "done"]
     if never:
         reason = "A job that it depends on was cancelled or deleted."
@@ -231,7 +231,8 @@ def repair(cr, after: int = 0, limit: int = 5000) -> int:
     return looked[-1][0] if len(looked) == limit else 0
 
 
-def _let_go(cr, done: list[int]) -> None:
+def let_go(cr, done: list[int]) -> None:
+    """Release who waited for these done jobs; harmless when that has been done."""
     if done:
         release(cr, meet(cr, done))
         released(cr, done)
