@@ -1,8 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""The samples of the documentation, for the tests that check and execute them."""
+"""The samples of the documentation, for the tests that check and use them."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,12 @@ from docutils.core import publish_doctree
 ROOT = Path(__file__).resolve().parents[1]
 #: an installed package has neither scripts nor guides
 IS_CHECKOUT = (ROOT / "dev").is_dir()
-#: the comment before a sample that is to be executed
-RUN = "run"
+
+#: what a sample in Python is for
+MANIFEST = "manifest"
+MODELS = "models"
+TESTS = "tests"
+SCRIPT = "script"
 
 
 class Sample(NamedTuple):
@@ -23,7 +28,6 @@ class Sample(NamedTuple):
     place: str
     language: str
     text: str
-    run: bool
 
 
 def documents() -> list[Path]:
@@ -43,7 +47,28 @@ def samples(path: Path) -> Iterator[Sample]:
     """The samples of a document, in its order."""
     for block in tree_of(path).findall(nodes.literal_block):
         classes = [name for name in block["classes"] if name != "code"]
-        before = block.previous_sibling()
-        run = isinstance(before, nodes.comment) and before.astext() == RUN
-        place = f"{path.relative_to(ROOT)}: {block.astext().splitlines()[0]!r}"
-        yield Sample(place, (classes or [""])[0], block.astext(), run)
+        text = block.astext()
+        place = f"{path.relative_to(ROOT)}: {text.splitlines()[0]!r}"
+        yield Sample(place, (classes or [""])[0], text)
+
+
+def purpose(text: str) -> str:
+    """What a sample in Python is for: it shows by what it is made of.
+
+    :raises SyntaxError: it is no Python
+    """
+    body = ast.parse(text).body
+    if len(body) == 1 and isinstance(body[0], ast.Expr):
+        if isinstance(body[0].value, ast.Dict):
+            return MANIFEST
+    bases = [
+        ast.unparse(base)
+        for node in body
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    ]
+    if any(base.startswith("models.") for base in bases):
+        return MODELS
+    if any(base.endswith("Case") for base in bases):
+        return TESTS
+    return SCRIPT
