@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from odoo.models import BaseModel
+
 from .clock import utcnow
 from .core import states
 from .exception import JobDecodeError
@@ -206,6 +208,9 @@ _AS_STORED = (
 )
 
 
+_CALL = {"records": BaseModel, "args": (list, tuple), "kwargs": dict}
+
+
 def from_started(cls, env, started):
     """A ``Job`` of a row that was just started.
 
@@ -214,9 +219,9 @@ def from_started(cls, env, started):
     if started.model_name not in env:
         raise JobDecodeError(f"Model {started.model_name} does not exist (any more).")
     found = started._asdict()
-    found["records"] = decode(started.records, env) if started.records else None
-    found["args"] = decode(started.args, env) if started.args else ()
-    found["kwargs"] = decode(started.kwargs, env) if started.kwargs else {}
+    for name, kind in _CALL.items():
+        text = found[name]
+        found[name] = decode(text, env, kind) if text else None
     job = from_values(cls, env, found)
     job._id = started.id
     job.user_id, job.company_id = started.user_id, started.company_id

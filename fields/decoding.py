@@ -47,6 +47,9 @@ def decode(stored, env, expect=None):
     except (TypeError, ValueError) as error:
         raise JobDecodeError(f"not JSON: {error}") from error
     if expect is not None and not isinstance(value, expect):
+        if isinstance(value, str) and value[:1] in ("{", "["):
+            # JSON in a JSON text, as earlier versions of the add-on wrote it
+            return decode(value, env, expect)
         raise JobDecodeError(
             f"the stored JSON holds a {type(value).__name__}, not {_names(expect)}"
         )
