@@ -15,7 +15,9 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
-from ..documentation import ROOT, samples
+from docutils import nodes
+
+from ..documentation import ROOT, documents, samples, tree_of
 from ..unit.prometheus import parse
 from .sample_addon import SampleAddon, all_samples
 from .server import (
@@ -54,6 +56,9 @@ print(partners.with_context(auto_delay_export=True).export("itself").uuid)
 """
 NO_MORE_TRIES = """
 env["queue.job"].search([("name", "in", ["busy", "soon"])]).button_cancelled()
+"""
+MENUS = """
+print(*env["ir.ui.menu"].search([]).mapped("complete_name"), sep="\\n")
 """
 BUTTONS = """
 print(partners.with_delay().publish().related_action()["url"])
@@ -107,9 +112,11 @@ class SampleCase(unittest.TestCase):
     @classmethod
     def wait_for_the_jobs(cls):
         wait_until(
-            lambda: not cls.database.states(
-                "state IN ('enqueued', 'started', 'wait_dependencies')"
-                " OR state = 'pending' AND eta IS NULL"
+            lambda: (
+                not cls.database.states(
+                    "state IN ('enqueued', 'started', 'wait_dependencies')"
+                    " OR state = 'pending' AND eta IS NULL"
+                )
             ),
             "the jobs of the samples have run",
             server=cls.server,
@@ -236,6 +243,14 @@ class TestSamples(SampleCase):
             check=False,
         )
 
+    def test_menus_that_are_named_exist(self):
+        known = set(self.shell.run(MENUS).splitlines())
+        found = menus()
+        self.assertGreater(len(found), 4)
+        for menu in found:
+            with self.subTest(menu):
+                self.assertIn(menu.replace(" > ", "/"), known)
+
     def test_monitors_are_answered(self):
         for command in commands("curl"):
             with self.subTest(shlex.join(command)):
@@ -249,6 +264,16 @@ class TestSamples(SampleCase):
                     self.assertEqual(json.loads(text)["status"], "ok")
                 else:
                     self.assertTrue(parse(text))
+
+
+def menus():
+    """The menus that a document leads to."""
+    texts = {
+        node.astext().replace("\n", " ")
+        for path in documents()
+        for node in tree_of(path).findall(nodes.emphasis)
+    }
+    return sorted(text for text in texts if text.startswith("Job Queue >"))
 
 
 def commands(program):

@@ -3,24 +3,33 @@
 
 from __future__ import annotations
 
-import ast
 import configparser
 import os
 import re
 import shlex
+import tempfile
 import unittest
 from dataclasses import fields
 from unittest.mock import patch
 
-from lxml import etree
+from docutils import nodes
+from lxml import etree, html
 
 from odoo.cli import command as odoo_commands
 from odoo.tools import config as odoo_config
 
-from odoo.addons.queue_job.core import channel_config
+from odoo.addons.queue_job.jobrunner import config as runner_config
 from odoo.addons.queue_job.jobrunner.config import Config
 
-from ..documentation import IS_CHECKOUT, ROOT, Sample, documents, samples, tree_of
+from ..documentation import (
+    IS_CHECKOUT,
+    ROOT,
+    Sample,
+    documents,
+    purpose,
+    samples,
+    tree_of,
+)
 
 #: programs that samples use and the project does not bring along
 TOOLS = {"curl"}
@@ -34,7 +43,7 @@ _PARAMETER = re.compile(
 
 
 def check_python(text):
-    compile(text, "sample", "exec", ast.PyCF_ONLY_AST)
+    purpose(text)
 
 
 def check_xml(text):
@@ -46,11 +55,21 @@ def check_ini(text):
     parser.read_string(text)
     for section in parser.sections():
         known = _KEYS[section]
-        for key, value in parser.items(section):
+        for key, _value in parser.items(section):
             if key not in known:
                 raise ValueError(f"[{section}] has no key {key}")
-            if key == "channels":
-                channel_config.parse(value)
+    load_as_a_server_does(text)
+
+
+def load_as_a_server_does(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(text)
+        file.flush()
+        with (
+            patch.dict(odoo_config.options, config=file.name),
+            patch.dict(os.environ, clear=True),
+        ):
+            runner_config.load()
 
 
 _KEYS = {
@@ -75,13 +94,18 @@ def check_script(program, arguments):
         return  # an installed package has no scripts
     if not os.access(ROOT / program, os.X_OK):
         raise ValueError(f"{program} does not exist")
+    source = (ROOT / program).read_text(encoding="utf-8")
     for argument in arguments:
-        if not argument.startswith("-") and not (ROOT / argument).exists():
-            raise ValueError(f"{argument} does not exist")
+        known = argument in source if argument[0] == "-" else (ROOT / argument).exists()
+        if not known:
+            raise ValueError(f"{program} does not know {argument}")
 
 
 def check_odoo_command(arguments):
     name, *rest = arguments
+    if name.startswith("-"):
+        check_options_of_the_server(arguments)
+        return
     with patch.dict(odoo_commands.commands):
         odoo_commands.load_addons_commands(name)
         command = odoo_commands.commands[name]
@@ -91,6 +115,16 @@ def check_odoo_command(arguments):
             parse(command(), rest)
         except SystemExit as end:
             raise ValueError(f"odoo-bin does not take {arguments}") from end
+
+
+def check_options_of_the_server(arguments):
+    parser = odoo_config.parser
+    try:
+        _options, rest = parser.parse_args(list(arguments))
+    except SystemExit as end:
+        raise ValueError(f"odoo-bin does not take {arguments}") from end
+    if rest:
+        raise ValueError(f"odoo-bin does not take {rest}")
 
 
 def check_picture(_text):
@@ -158,7 +192,48 @@ class TestDocumentation(unittest.TestCase):
             for name, constant in _CONSTANT.findall(path.read_text(encoding="utf-8")):
                 with self.subTest(file=name, constant=constant):
                     source = (ROOT / name).read_text(encoding="utf-8")
-                    self.assertRegex(source, rf"(?m)^{constant} = ")
+                    self.assertRegex(source, rf"(?m)^ *{constant} = ")
+
+    def test_what_the_log_is_said_to_tell_is_in_the_code(self):
+        if not IS_CHECKOUT:
+            return
+        code = all_code()
+        words = [word for word in symptoms() if len(word.split()) > 1]
+        self.assertGreater(len(words), 5)
+        for word in words:
+            with self.subTest(word):
+                # numbers and names are put in
+                parts = re.split(r" ?\d+ ?|\(\d+\)", word)
+                self.assertTrue(all(part in code for part in parts), parts)
+
+    def test_the_page_under_apps_is_sound(self):
+        path = ROOT / "static" / "description" / "index.html"
+        page = html.fragment_fromstring(path.read_text(encoding="utf-8"))
+        self.assertEqual(page.findtext("h1"), "Job Queue")
+        # nothing that would be asked of another server
+        links = [link for _el, _attribute, link, _pos in page.iterlinks()]
+        self.assertFalse([link for link in links if "//" in link])
+
+
+def all_code():
+    """The text of the add-on's modules, without its line breaks in strings."""
+    tops = [top for top in ROOT.iterdir() if top.name not in ("dev", "tests", ".odoo")]
+    paths = [path for top in tops for path in (top, *top.rglob("*.py"))]
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.suffix == ".py"]
+    text = "\n".join(texts)
+    return re.sub(r'"\n\s*f?"', "", text)
+
+
+def symptoms():
+    """What the first column of the operator guide's table of troubles quotes."""
+    (section,) = (
+        each
+        for each in tree_of(ROOT / "doc" / "operator_guide.rst").findall(nodes.section)
+        if each.next_node(nodes.title).astext() == "Troubleshooting"
+    )
+    for row in section.next_node(nodes.tbody).findall(nodes.row):
+        for literal in row.next_node(nodes.entry).findall(nodes.literal):
+            yield literal.astext()
 
 
 #: made by a script
@@ -203,14 +278,17 @@ class TestTheChecks(unittest.TestCase):
             ("ini", "channels = root:1"),
             ("ini", "[queue_job]\nchannel = root:1"),
             ("ini", "[queue_job]\nchannels = root:many"),
+            ("ini", "[queue_job]\nport = none"),
             ("console", "./dev/nothing" if IS_CHECKOUT else "nothing"),
             ("console", "make it so"),
             ("console", "odoo-bin queue_job status --colour"),
+            ("console", "odoo-bin --no-such-option"),
+            ("console", "./dev/lint --repair" if IS_CHECKOUT else "nothing"),
         ):
             with self.subTest(language=language, text=text):
                 with self.assertRaises((ValueError, SyntaxError, configparser.Error)):
                     with patch("sys.stderr"):
-                        check(Sample("here", language, text, False))
+                        check(Sample("here", language, text))
 
     def test_what_is_right_passes(self):
         for language, text in (
@@ -218,6 +296,7 @@ class TestTheChecks(unittest.TestCase):
             ("xml", "<odoo/>"),
             ("ini", "[options]\nworkers = 4\n[queue_job]\nchannels = root:4"),
             ("console", "odoo-bin queue_job run -d production --wait 5"),
+            ("console", "odoo-bin -d production -u queue_job --stop-after-init"),
         ):
             with self.subTest(language=language):
-                check(Sample("here", language, text, False))
+                check(Sample("here", language, text))
