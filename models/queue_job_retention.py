@@ -6,6 +6,7 @@ from __future__ import annotations
 from odoo import api, models
 
 from .. import listeners, storage
+from ..core.channels import nearest
 from ..storage.retention import Rule
 
 #: jobs, per state, that one transaction removes
@@ -49,6 +50,9 @@ class QueueJob(models.Model):
         days = {each.complete_name: each.removal_interval for each in channels}
         aliases = storage.channel.aliases(self.env.cr)
         days.update({old: days[new] for old, new in aliases.items() if new in days})
+        # Those of the server's configuration alone, and those that are long gone.
+        for name in sorted(storage.retention.channels(self.env.cr) - days.keys()):
+            days[name] = days[nearest(name, days)]
         but = tuple(special.ids)
         rules = [Rule(name, kept, but=but) for name, kept in days.items()]
         rules += [

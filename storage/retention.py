@@ -37,6 +37,19 @@ WITH messages AS (
 )
 DELETE FROM queue_job WHERE id = ANY(%(ids)s)
 """
+# The channels of such jobs: from one name to the next in the index of a state.
+_CHANNELS = """
+WITH RECURSIVE name AS (
+    (SELECT channel FROM queue_job WHERE state = '{state}' AND channel IS NOT NULL
+      ORDER BY channel LIMIT 1)
+     UNION ALL
+    SELECT (SELECT channel FROM queue_job
+             WHERE state = '{state}' AND channel > name.channel
+             ORDER BY channel LIMIT 1)
+      FROM name WHERE name.channel IS NOT NULL
+)
+SELECT channel FROM name WHERE channel IS NOT NULL
+"""
 
 
 class Rule(NamedTuple):
@@ -63,6 +76,15 @@ def old(cr, rule: Rule, limit: int) -> list[int]:
     }
     cr.execute(_OLD.format(functions=functions), params)
     return [row[0] for row in cr.fetchall()]
+
+
+def channels(cr) -> set[str]:
+    """The names of all channels of jobs that are over, whether they exist or not."""
+    found: set[str] = set()
+    for state in ("done", "cancelled"):
+        cr.execute(_CHANNELS.format(state=state))
+        found.update(row[0] for row in cr.fetchall())
+    return found
 
 
 def remove(cr, ids: list[int]) -> int:

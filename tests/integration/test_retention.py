@@ -60,6 +60,18 @@ class TestRetention(TransactionCase):
         self.assertTrue(kept.exists())
         self.assertFalse(gone.exists() or short.exists())
 
+    def test_jobs_of_a_channel_without_a_record_leave_as_those_above_it(self):
+        above = self.env["queue.job.channel"].create(
+            {"name": "t_above", "removal_interval": 10}
+        )
+        jobs = self.ended("done", 11) + self.ended("cancelled", 11)
+        self.env.cr.execute(
+            "UPDATE queue_job SET channel = %s WHERE id = ANY(%s)",
+            (f"{above.complete_name}.t_gone", jobs.ids),
+        )
+        self.vacuum()
+        self.assertFalse(jobs.exists())
+
     def test_what_hangs_on_a_job_leaves_with_it(self):
         job = self.ended("done", 1000)
         message = job.message_post(body=job.uuid)
