@@ -74,8 +74,8 @@ def check_channel(job) -> None:
         job.channel = heir
         return
     raise ChannelNotFound(
-        f"Channel {job.channel!r} does not exist: create it under Job Queue > Channels"
-        f" or use one of {', '.join(sorted(known))}."
+        f"Channel {job.channel!r} does not exist: create it under Job Queue > Queue"
+        f" > Channels or use one of {', '.join(sorted(known))}."
     )
 
 

@@ -91,7 +91,7 @@ def _channel(env, name: str):
     if complete in channels._known_names():
         raise Refused(
             f"Channel {complete} has no record: it is in the server's configuration"
-            " alone. Pause it there, or create it under Job Queue > Channels."
+            " alone. Pause it there, or create it under Job Queue > Queue > Channels."
         )
     known = ", ".join(sorted(channels._known_names()))
     raise Refused(f"There is no channel {complete}. There are: {known}.")

@@ -128,7 +128,7 @@ class QueueJobStat(models.Model):
         return {
             health.ROOT_OFF: self.env._(
                 "Nothing runs: the root channel is paused or has capacity 0. Resume it"
-                " under Job Queue > Channels, or change it in the server's"
+                " under Job Queue > Queue > Channels, or change it in the server's"
                 " configuration if that names it."
             ),
             health.NO_RUNNER: self.env._(
