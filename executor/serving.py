@@ -8,14 +8,21 @@ import time
 
 from odoo.sql_db import Cursor
 
+from .. import storage
+from ..clock import utcnow
 from ..core import states
-from ..exception import JobError
+from ..exception import JobError, RetryableJobError
 from . import logs, performing
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
 
 _logger = logging.getLogger(__name__)
+
+#: seconds after which a job is looked at again whose add-on is not loaded here yet
+_LOAD_WAIT = 2
+#: seconds since its creation for which that is expected
+_LOAD_PATIENCE = 600
 
 
 def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
@@ -85,4 +92,21 @@ def _refuse(lease: Lease, env, error: Exception) -> None:
 
     if not isinstance(error, JobError):
         _logger.exception("Job %s cannot be read", lease.row.uuid)
+    if _is_early(lease, env):
+        text = f"An add-on was just installed and is not loaded here yet: {error}"
+        error = RetryableJobError(text, seconds=_LOAD_WAIT, ignore_retry=True)
     record_failure(UnreadableJob(env, lease), error)
+
+
+def _is_early(lease: Lease, env) -> bool:
+    """Whether the job may be of an add-on that this process is about to load.
+
+    Race: who installs an add-on commits what its hooks did before others are told to
+    load their registries anew.
+    """
+    cr = env.cr
+    if type(cr) is Cursor:
+        cr.rollback()  # whatever the reading did; and to see what was committed since
+    age = (utcnow() - lease.row.date_created).total_seconds()
+    loaded = env.registry._init_modules
+    return age < _LOAD_PATIENCE and storage.execution.has_more_modules(cr, loaded)

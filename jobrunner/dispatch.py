@@ -101,18 +101,25 @@ class Dispatcher:
                 done(Outcome(False, reason=f"{self._config.host}: {error}"))
 
     def send(
-        self, database: str, request: Request, done: Callable[[Outcome], None]
+        self,
+        database: str,
+        request: Request,
+        done: Callable[[Outcome], None],
+        host: str | None = None,
     ) -> None:
         """Send the request; ``done(outcome)`` is called within a turn of the loop,
-        or at once when it cannot even be tried."""
-        message = self._message(database, request)
+        or at once when it cannot even be tried.
+
+        :param host: what it names as its host, with the port; None: where it goes to
+        """
+        message = self._message(database, request, host)
         self.prepare()
         if self._addresses:
             self._start(_Flight(message, self._addresses, done))
         else:
             self._waiting.append((message, done))
 
-    def _message(self, database: str, request: Request) -> bytes:
+    def _message(self, database: str, request: Request, host: str | None) -> bytes:
         config = self._config
         query = urlencode(
             {
@@ -122,10 +129,10 @@ class Dispatcher:
                 "proof": request.proof,
             }
         )
-        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"[{config.host}]" if ":" in config.host else config.host
         lines = [
             f"GET /queue_job/runjob?{query} HTTP/1.1",
-            f"Host: {host}:{config.port}",
+            f"Host: {host or f'{address}:{config.port}'}",
             f"X-Odoo-Database: {database}",
             "Accept: text/plain",
             "Connection: close",

@@ -11,13 +11,12 @@ import socket
 import threading
 import weakref
 
-from odoo import http
-
 from . import config as configuration
 from . import connection, loop
 from .config import Config
 from .database import Database
 from .dispatch import Dispatcher, Outcome
+from .hosts import host_for
 from .scheduling import Request
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +49,8 @@ class QueueJobRunner:
         self._next_discovery = 0.0
         self._discovering = False
         self._refused: set[str] = set()
+        #: what to name as the host in requests for each database
+        self._hosts: dict[str, str] = {}
 
     @classmethod
     def from_environ_or_config(cls) -> QueueJobRunner:
@@ -136,7 +137,8 @@ class QueueJobRunner:
     def _send(self, database: Database, request: Request) -> None:
         ended = functools.partial(database.ended, request)
         try:
-            self._dispatcher.send(database.name, request, ended)
+            host = self._hosts.get(database.name)
+            self._dispatcher.send(database.name, request, ended, host)
         except Exception as error:
             _logger.exception("queue job runner: database %s", database.name)
             ended(Outcome(False, reason=loop.line_of(error)))
@@ -170,11 +172,11 @@ class QueueJobRunner:
             )
 
     def _servable(self, names: list[str]) -> set[str]:
-        """The databases for which the server answers under the host we ask."""
+        """The databases for which the server answers, under whatever host."""
         host = f"{self.config.host}:{self.config.port}"
-        served = {
-            each for each in http.db_filter(names, host=host) if each.isprintable()
-        }
+        hosts = {name: host_for(name, host) for name in names if name.isprintable()}
+        self._hosts = {name: each for name, each in hosts.items() if each}
+        served = set(self._hosts)
         refused = set(names) - served
         for name in sorted(refused - self._refused):
             _logger.info(

@@ -99,6 +99,11 @@ UPDATE queue_job
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
 
+_HAS_MORE_MODULES = """
+SELECT EXISTS (SELECT FROM ir_module_module
+                WHERE state IN ('installed', 'to upgrade') AND name <> ALL(%s))
+"""
+
 # the key of the proofs
 _SECRET = "SELECT value FROM ir_config_parameter WHERE key = 'database.secret'"
 
@@ -185,6 +190,12 @@ def secret(cr) -> str:
 def keep_to_indexes(cr) -> None:
     """Have the session of a lease plan by the indexes alone, and notice its end."""
     cr.execute(_SESSION)
+
+
+def has_more_modules(cr, loaded: Iterable[str]) -> bool:
+    """Whether add-ons are installed that are not among the loaded ones."""
+    cr.execute(_HAS_MORE_MODULES, (list(loaded),))
+    return cr.fetchone()[0]
 
 
 def stamp_throttle(cr, channels: Iterable[str]) -> bool:

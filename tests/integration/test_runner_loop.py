@@ -14,6 +14,8 @@ from contextlib import suppress
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
+from odoo import http
+
 from odoo.addons.queue_job.jobrunner import connection as connections
 from odoo.addons.queue_job.jobrunner import runner as module
 from odoo.addons.queue_job.jobrunner.config import Config
@@ -72,7 +74,7 @@ class WholeCase(RunnerCase):
             patch.object(connections, "list_names", lambda _config: list(self.names))
         )
         self.enterContext(
-            patch.object(module.http, "db_filter", lambda names, host=None: names)
+            patch.object(http, "db_filter", lambda names, host=None: names)
         )
         self.enterContext(patch.object(module, "_DISCOVERY", 0.2))
 
@@ -201,7 +203,7 @@ class TestRunner(WholeCase):
         self.names.append("refused")
         with (
             patch.object(
-                module.http,
+                http,
                 "db_filter",
                 lambda names, host=None: [name for name in names if name != "refused"],
             ),
