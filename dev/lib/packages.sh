@@ -41,3 +41,9 @@ ensure_pooler() {
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] \
         || ensure_packages "a test needs PgBouncer" pgbouncer
 }
+
+# Some of them cut the network between a server and PostgreSQL.
+ensure_namespaces() {
+    command -v ip >/dev/null || [ -x /usr/sbin/ip ] \
+        || ensure_packages "a test needs network namespaces" iproute2
+}
