@@ -158,6 +158,7 @@ class Job:
     release_due: bool = False
     _barriers_below: tuple[Barrier, ...] = ()
     _stored: bool = False
+    _entered: tuple[str, int]
     _lease = None
 
     # ------------------------------------------------------------ what it calls
@@ -324,6 +325,8 @@ class Job:
             recorder.check_channel(self)
             rows.serialize(self, self.env.cr.cache.setdefault("queue_job.env", {}))
             self.trace = tracing.current()
+            # What happens to the object before the row is written is not stored.
+            self._entered = self.state, self.retry
             self._stored = True
             buffer.add(self.env, self)
 

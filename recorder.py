@@ -259,8 +259,8 @@ def save(job) -> None:
     if barriers:
         values["barrier_id"] = job._barrier.id
     record.write({k: False if v is None else v for k, v in values.items()})
+    record.flush_recordset()  # twins are looked for in the table
     if barriers:
-        record.flush_recordset()
         _write_barriers(job.env.cr, barriers)
         record.invalidate_recordset()
 

@@ -68,12 +68,13 @@ def row(job, job_id: int | None) -> tuple:
     recordset = job.recordset
     config = job.job_config
     eta = job._eta
+    state, retry = job._entered
     barrier = job._barrier
     return (
         job_id,
         job.uuid,
         job.description,
-        job.state,
+        state,
         eta is None or eta <= utcnow(),
         recordset._name,
         job.method_name,
@@ -89,7 +90,7 @@ def row(job, job_id: int | None) -> tuple:
         job.channel,
         job.priority,
         eta,
-        job.retry,
+        retry,
         job.max_retries,
         job.timeout or None,
         job.date_created,
@@ -102,10 +103,11 @@ def row(job, job_id: int | None) -> tuple:
 def values(job) -> dict[str, Any]:
     """The same for ``queue.job.create()``, with what other add-ons store."""
     eta = job._eta
+    state, retry = job._entered
     found = {
         "uuid": job.uuid,
         "name": job.description,
-        "state": job.state,
+        "state": state,
         "ready": eta is None or eta <= utcnow(),
         "model_name": job.model_name,
         "method_name": job.method_name,
@@ -121,7 +123,7 @@ def values(job) -> dict[str, Any]:
         "channel": job.channel,
         "priority": job.priority,
         "eta": eta or False,
-        "retry": job.retry,
+        "retry": retry,
         "max_retries": job.max_retries,
         "timeout": job.timeout,
         "date_created": job.date_created,

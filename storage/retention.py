@@ -40,11 +40,11 @@ DELETE FROM queue_job WHERE id = ANY(%(ids)s)
 # The channels of such jobs: from one name to the next in the index of a state.
 _CHANNELS = """
 WITH RECURSIVE name AS (
-    (SELECT channel FROM queue_job WHERE state = '{state}' AND channel IS NOT NULL
+    (SELECT channel FROM queue_job WHERE state = %(state)s AND channel IS NOT NULL
       ORDER BY channel LIMIT 1)
      UNION ALL
     SELECT (SELECT channel FROM queue_job
-             WHERE state = '{state}' AND channel > name.channel
+             WHERE state = %(state)s AND channel > name.channel
              ORDER BY channel LIMIT 1)
       FROM name WHERE name.channel IS NOT NULL
 )
@@ -82,7 +82,7 @@ def channels(cr) -> set[str]:
     """The names of all channels of jobs that are over, whether they exist or not."""
     found: set[str] = set()
     for state in ("done", "cancelled"):
-        cr.execute(_CHANNELS.format(state=state))
+        cr.execute(_CHANNELS, {"state": state})
         found.update(row[0] for row in cr.fetchall())
     return found
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -218,11 +219,21 @@ class Server:
     :param workers: prefork workers; 0: threaded
     :param options: further command line options
     :param config: more for the configuration file: ``{section: {key: value}}``
+    :param supervised: it is started again when it ends, as a service manager does
     """
 
-    def __init__(self, *databases, workers=0, options=(), config=None, environ=None):
+    def __init__(
+        self,
+        *databases,
+        workers=0,
+        options=(),
+        config=None,
+        environ=None,
+        supervised=False,
+    ):
         self.databases = databases
         self.workers = workers
+        self.supervised = supervised
         self.port, self.gevent_port = free_port(), free_port()
         self.options = list(options)
         # The environment would win over the configuration file.
@@ -235,6 +246,8 @@ class Server:
         self.conf = STATE / f"{self.name}.conf"
         self.log_path = STATE / f"{self.name}.log"
         self.process: subprocess.Popen | None = None
+        # between whoever ends it and whoever starts it again
+        self._ending = threading.Lock()
         self._write_conf(config or {})
 
     def _write_conf(self, config: dict) -> None:
@@ -264,6 +277,13 @@ class Server:
             self.log_path.unlink(missing_ok=True)
 
     def start(self, wait: bool = True) -> None:
+        self._spawn()
+        if self.supervised:
+            threading.Thread(target=self._supervise, daemon=True).start()
+        if wait:
+            wait_until(self._answers, f"the server answers\n{self.log()[-3000:]}")
+
+    def _spawn(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [PYTHON, ODOO_BIN, "server", "-c", str(self.conf), *self.options],
@@ -273,8 +293,14 @@ class Server:
                 env=self.environ,
                 start_new_session=True,
             )
-        if wait:
-            wait_until(self._answers, f"the server answers\n{self.log()[-3000:]}")
+
+    def _supervise(self) -> None:
+        while process := self.process:
+            process.wait()
+            with self._ending:
+                if self.process is process:
+                    self._kill_group(process)
+                    self._spawn()
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
@@ -295,22 +321,31 @@ class Server:
 
     def stop(self, seconds: float = 30) -> None:
         """End it as a service manager does: politely, then by force."""
-        if self.process is None:
+        process = self.let_go()
+        if process is None:
             return
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-        self.kill()
+            process.wait(seconds)
+        self._kill_group(process)
 
     def kill(self) -> None:
         """End all its processes at once."""
-        if self.process is None:
-            return
+        process = self.let_go()
+        if process is not None:
+            self._kill_group(process)
+
+    def let_go(self) -> subprocess.Popen | None:
+        """Its main process, which is not started again from now on."""
+        with self._ending:
+            process, self.process = self.process, None
+        return process
+
+    @staticmethod
+    def _kill_group(process) -> None:
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-        self.process = None
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")

@@ -281,14 +281,17 @@ class TestBouncer(ChaosCase):
 
 class TestPostgreSQL(unittest.TestCase):
     """Without connecting anew and rescuing what the crash cut off, a restart of the
-    database would need a restart of the server."""
+    database would need a restart of the server.
+
+    Odoo's main process ends by itself when it has to replace a worker while the
+    database is away; whoever runs Odoo as a service has it started again."""
 
     def test_every_effect_is_there_once_though_postgresql_crashes(self):
         number = 80
         cluster = self.enterContext(Cluster())
         options = [f"--{name}={text}" for name, text in cluster.options.items()]
         config = {"options": {**cluster.options, "db_name": cluster.name}}
-        server = self.enterContext(Server(workers=4, config=config))
+        server = self.enterContext(Server(workers=4, config=config, supervised=True))
         with Shell(cluster, *options) as shell:
             shell.run(SET_UP)
             shell.run(

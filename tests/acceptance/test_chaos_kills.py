@@ -39,7 +39,9 @@ class TestKills(ChaosCase):
         with Shell(self.db, *options) as shell:
             shell.run(SET_UP)
             enqueue_work(shell, NUMBER, SECONDS)
-        self.server = self.enterContext(Server(workers=4, config=config))
+        self.server = self.enterContext(
+            Server(workers=4, config=config, supervised=True)
+        )
         with Watch(self.db.connect) as self.watch:
             slowest = self.wreak_havoc()
             needed = self.work_left()
@@ -93,12 +95,12 @@ class TestKills(ChaosCase):
 
     def kill_main(self):
         """Its workers are left alone, and have to end by themselves."""
-        group = self.server.process.pid
+        process = self.server.let_go()
+        group = process.pid
         with self.watch.paused():
             began = time.monotonic()
             kill(group)
-            self.server.process.wait(10)
-            self.server.process = None
+            process.wait(10)
             wait_until(self.port_is_free, "the workers end", seconds=SLACK)
             self.ends.append(round(time.monotonic() - began, 1))
             for pid in _group(group):  # Odoo's cron worker looks every minute

@@ -37,7 +37,7 @@ COLUMNS = (
 class EarlierDatabase(Database):
     """With the earlier add-on in it, and jobs of every kind."""
 
-    def copy(self, name):
+    def copied(self, name):
         """The database as it is now, under another name."""
         copy = EarlierDatabase(name)
         copy.drop()
@@ -153,7 +153,7 @@ class TestUpgrade(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.database = earlier.copy("upgraded")
+        cls.database = earlier.copied("upgraded")
         cls.addClassCleanup(cls.database.drop)
         cls.jobs = cls.database.jobs()
         cls.kept = {what: cls.database.query(query) for what, query in KEPT.items()}
@@ -171,7 +171,9 @@ class TestUpgrade(unittest.TestCase):
     def test_the_upgrade_has_nothing_to_complain_of(self):
         for level in (" WARNING ", " ERROR ", " CRITICAL "):
             lines = [line for line in self.log.splitlines() if level in line]
-            self.assertEqual([line for line in lines if "http_interface" not in line], [])
+            self.assertEqual(
+                [line for line in lines if "http_interface" not in line], []
+            )
 
     def test_no_job_and_no_value_of_a_job_is_lost(self):
         self.assertEqual(self.jobs.keys(), self.jobs_after.keys())
@@ -344,7 +346,7 @@ class TestJobsAfterTheUpgrade(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.database = earlier.copy("running")
+        cls.database = earlier.copied("running")
         cls.addClassCleanup(cls.database.drop)
         cls.database.odoo("server", "-u", "queue_job", "--stop-after-init")
         with Server(cls.database) as server:

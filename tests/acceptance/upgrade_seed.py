@@ -189,4 +189,4 @@ for xmlid, arch in {
 
 assert Job.load(env, tried.uuid).retry == 3
 env.cr.commit()
-print("the seed", "is sown")  # noqa: T201
+print("the seed", "is sown")  # noqa: T201  # pylint: disable=print-used

@@ -87,6 +87,15 @@ class TestJob(CompatCase):
         self.assertNotEqual(record.name, "Other")
         self.assertEqual(record.state, "enqueued")
 
+    def test_what_happens_to_a_job_is_stored_when_it_is_stored_again(self):
+        made = self.made()
+        made.perform()
+        made.set_done()
+        record = made.db_record()
+        self.assertEqual((record.state, record.retry), ("pending", 0))
+        made.store()
+        self.assertEqual((record.state, record.retry), ("done", 1))
+
     def test_dependencies_by_hand(self):
         first, second = self.made(), Job(self.two.rename, args=("y",))
         second.add_depends({first})
