@@ -55,7 +55,7 @@ class TestWaking(RunnerCase):
             self.job()
             self.pass_(served, clock())
         # The notification came with the answers of the pass.
-        self.assertTrue(served.flying or served.due <= clock() + 1)
+        self.assertTrue(served.flights.flying or served.due <= clock() + 1)
 
     def test_a_pass_is_due_when_the_next_date_comes(self):
         served = self.connected()
@@ -135,7 +135,7 @@ class TestPlaces(RunnerCase):
             served.ended(request, LOST)
             now = clock()
             self.pass_(served, now)
-            pauses.append(max(0.0, served._paused_until - now))
+            pauses.append(max(0.0, served.flights.paused_until - now))
             if outcome is None:
                 self.job()
         self.assertEqual([round(pause, 2) for pause in pauses], [0.2, 0.4, 0.8, 0, 0.2])
@@ -338,7 +338,7 @@ class TestTroubles(RunnerCase):
         served._housekeeper.run = fail
         with self.assertLogs(module.__name__, logging.ERROR):
             (request,) = self.requests(served)
-        self.assertIn(request.id, served.flying)
+        self.assertIn(request.id, served.flights.flying)
         self.assertTrue(served.connected)
 
     def test_the_same_trouble_is_told_once_a_while(self):
