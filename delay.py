@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import uuid as uuid_module
-from collections.abc import Iterable
 
 from . import recorder
 from .core.graph import Dag
@@ -86,9 +85,6 @@ class Node:
         self._add_to(graph, set())
         graph.delay()
 
-    def _members(self) -> Iterable[Node]:
-        raise NotImplementedError
-
     def _add_to(self, graph: Graph, seen: set[int]) -> None:
         """Add the vertices and edges of this and of what follows."""
         if id(self) in seen:
@@ -123,8 +119,8 @@ class Node:
         return [end for other in self._followers for end in other._ends(above)]
 
 
-class DelayableGroup(Node):
-    """Delayables that may run at the same time."""
+class _Compound(Node):
+    """Delayables that are enqueued together."""
 
     def __init__(self, *delayables: Node):
         super().__init__()
@@ -133,6 +129,13 @@ class DelayableGroup(Node):
     def _add_members(self, graph, seen):
         for member in self._delayables:
             member._add_to(graph, seen)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(repr, self._delayables))})"
+
+
+class DelayableGroup(_Compound):
+    """Delayables that may run at the same time."""
 
     def _heads(self):
         return [head for member in self._delayables for head in member._heads()]
@@ -140,20 +143,12 @@ class DelayableGroup(Node):
     def _tails(self, above):
         return [end for member in self._delayables for end in member._ends(above)]
 
-    def __repr__(self):
-        return f"DelayableGroup({', '.join(map(repr, self._delayables))})"
 
-
-class DelayableChain(Node):
+class DelayableChain(_Compound):
     """Delayables of which each waits until the one before is done."""
 
-    def __init__(self, *delayables: Node):
-        super().__init__()
-        self._delayables = list(delayables)
-
     def _add_members(self, graph, seen):
-        for member in self._delayables:
-            member._add_to(graph, seen)
+        super()._add_members(graph, seen)
         for first, second in zip(self._delayables, self._delayables[1:]):
             graph.add_group_edges(first._ends(set()), second._heads())
 
@@ -162,9 +157,6 @@ class DelayableChain(Node):
 
     def _tails(self, above):
         return self._delayables[-1]._ends(above) if self._delayables else []
-
-    def __repr__(self):
-        return f"DelayableChain({', '.join(map(repr, self._delayables))})"
 
 
 class Delayable(Node):

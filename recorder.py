@@ -16,23 +16,7 @@ from .sentinel import SENTINEL_KEY, machine
 _logger = logging.getLogger(__name__)
 
 #: what of a stored job changes in its life; the rest is fixed at its creation
-LIVING = (
-    "state",
-    "retry",
-    "max_retries",
-    "eta",
-    "result",
-    "exec_time",
-    "exc_name",
-    "exc_message",
-    "exc_info",
-    "date_enqueued",
-    "date_started",
-    "date_done",
-    "date_cancelled",
-    "worker_pid",
-    "identity_twin",
-)
+LIVING = ("state", "retry", "max_retries", "eta", "identity_twin", *rows.RUN_FIELDS)
 
 # ------------------------------------------------------------------ what may be stored
 

@@ -9,6 +9,7 @@ from . import (
     backlog,
     bulk,
     channel,
+    ends,
     execution,
     figures,
     graph,
