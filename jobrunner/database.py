@@ -199,7 +199,6 @@ class Database:
                     requests = self._schedule(cr, now)
                 else:
                     self.due = min(self.due, self._paused_until)
-                self._keep_house(cr, now)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
@@ -223,10 +222,6 @@ class Database:
         self.sent += len(result.requests)
         return result.requests
 
-    def hold(self, now: float) -> None:
-        """Show other runners that ours lives, after requests were sent."""
-        self._holder.refresh(now)
-
     def _plan(self, result: Scheduled, now: float) -> None:
         if result.wake_after is not None:
             self.due = min(self.due, now + result.wake_after)
@@ -243,6 +238,22 @@ class Database:
                 "no job runs: modules are marked to be installed, updated or removed",
             )
 
+    def keep_house(self, now: float) -> None:
+        """Show that the runner lives, and put in order what is due; to be called once
+        the requests of a pass are on their way, which do not wait for that.
+
+        Errors of the database are this object's own business.
+        """
+        self._holder.refresh(now)
+        if self._session is None:
+            return
+        try:
+            with self._session.connection.cursor() as cr:
+                self._keep_house(cr, now)
+            self._take_notifications(now)
+        except psycopg2.Error as error:
+            self._trouble(error, now)
+
     def _keep_house(self, cr, now: float) -> None:
         try:
             if self._housekeeper.run(cr, now, self.flying, self.passes, self.sent):
@@ -250,7 +261,7 @@ class Database:
         except psycopg2.Error:
             raise
         except Exception:
-            # The jobs of this pass are to be requested nevertheless.
+            # Nobody foresaw it, and the passes are not to suffer from it.
             _logger.exception("queue job runner: database %s", self.name)
             schedule.rollback(cr)
 

@@ -128,7 +128,7 @@ class QueueJobRunner:
                     database.name,
                 )
                 self._send(database, request)
-            database.hold(now)
+            database.keep_house(now)
         except Exception:
             # One database's trouble, whatever it is, is not the others'.
             _logger.exception("queue job runner: database %s", database.name)
