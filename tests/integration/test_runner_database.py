@@ -85,6 +85,22 @@ class TestWaking(RunnerCase):
         self.assertLessEqual(self.pass_(served, clock()).wake_after, 1.0)
 
 
+    def test_another_runner_that_is_at_it_is_left_to_it_for_longer_and_longer(self):
+        served = self.connected()
+        with self.other_transaction(f"SELECT pg_advisory_xact_lock({locks.PASS}, 0)"):
+            self.job()
+            waits = [self.pass_(served, clock()).wake_after for _index in range(6)]
+            self.assertAlmostEqual(waits[0], 0.05, delta=0.04)
+            self.assertAlmostEqual(waits[2], 0.2, delta=0.04)
+            self.assertLessEqual(max(waits), 1.0)
+            before, served._last_pass = served.due, clock()
+            self.query("SELECT pg_notify('queue_job', '')")
+            self.loop.turn(1)
+            self.assertEqual(served.due, before)
+        self.assertEqual(len(self.requests(served)), 1)
+        self.assertEqual(served._gap, module.GAP)
+
+
 class TestPlaces(RunnerCase):
     def test_two_runners_never_give_more_places_than_there_are(self):
         self.capacity(3)
