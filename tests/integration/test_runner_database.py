@@ -84,7 +84,6 @@ class TestWaking(RunnerCase):
         self.started()
         self.assertLessEqual(self.pass_(served, clock()).wake_after, 1.0)
 
-
     def test_another_runner_that_is_at_it_is_left_to_it_for_longer_and_longer(self):
         served = self.connected()
         with self.other_transaction(f"SELECT pg_advisory_xact_lock({locks.PASS}, 0)"):
