@@ -147,6 +147,7 @@ class DelayableGroup(_Compound):
 class DelayableChain(_Compound):
     """Delayables of which each waits until the one before is done."""
 
+    # pylint: disable-next=missing-return
     def _add_members(self, graph, seen):
         super()._add_members(graph, seen)
         for first, second in zip(self._delayables, self._delayables[1:]):
