@@ -4,7 +4,7 @@
 import unittest
 
 from odoo.addons.queue_job.core import retry
-from odoo.addons.queue_job.core.wording import Refusal, _lt, worded
+from odoo.addons.queue_job.core.wording import Refusal, Text, worded
 
 
 def in_capitals(source, **values):
@@ -18,12 +18,12 @@ def in_capitals(source, **values):
 
 class TestWording(unittest.TestCase):
     def test_a_refusal_says_itself_in_english(self):
-        error = Refusal(_lt("Not %(what)s.", what="that"), _lt("But this."))
+        error = Refusal(Text("Not %(what)s.", {"what": "that"}), Text("But this.", {}))
         self.assertEqual(str(error), "Not that. But this.")
         self.assertIsInstance(error, ValueError)
 
     def test_a_refusal_is_said_in_another_language(self):
-        error = Refusal(_lt("Not %(what)s.", what="that"), _lt("But this."))
+        error = Refusal(Text("Not %(what)s.", {"what": "that"}), Text("But this.", {}))
         self.assertEqual(worded(error, in_capitals), "NOT that. BUT THIS.")
 
     def test_another_error_stays_as_it_is(self):
