@@ -18,6 +18,9 @@ _logger = logging.getLogger(__name__)
 #: what of a stored job changes in its life; the rest is fixed at its creation
 LIVING = (
     "state",
+    "priority",
+    "identity_key",
+    "graph_uuid",
     "retry",
     "max_retries",
     "eta",
