@@ -16,7 +16,17 @@ from .sentinel import SENTINEL_KEY, machine
 _logger = logging.getLogger(__name__)
 
 #: what of a stored job changes in its life; the rest is fixed at its creation
-LIVING = ("state", "retry", "max_retries", "eta", "identity_twin", *rows.RUN_FIELDS)
+LIVING = (
+    "state",
+    "priority",
+    "identity_key",
+    "graph_uuid",
+    "retry",
+    "max_retries",
+    "eta",
+    "identity_twin",
+    *rows.RUN_FIELDS,
+)
 
 # ------------------------------------------------------------------ what may be stored
 
