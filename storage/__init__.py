@@ -15,6 +15,7 @@ from . import (
     insertion,
     live,
     locks,
+    neighbours,
     performance,
     picture,
     prepared,
