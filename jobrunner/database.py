@@ -16,7 +16,7 @@ from .dispatch import Outcome
 from .holder import Holder
 from .housekeeping import LOOK_AFTER, Housekeeper
 from .loop import Loop, Watched, clock, close_quietly, forks, line_of
-from .scheduling import Request, Scheduled, run
+from .scheduling import Request, Scheduled, run, telling
 
 _logger = logging.getLogger(__name__)
 
@@ -200,6 +200,7 @@ class Database:
                 else:
                     self.due = min(self.due, self._paused_until)
                 self._keep_house(cr, now)
+                requests += self._tell(cr, now)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
@@ -253,6 +254,17 @@ class Database:
             # The jobs of this pass are to be requested nevertheless.
             _logger.exception("queue job runner: database %s", self.name)
             schedule.rollback(cr)
+
+    def _tell(self, cr, now: float) -> list[Request]:
+        """Have a worker tell of the jobs that runners have ended."""
+        if self._busy_since is not None or 0 in self.flying:
+            return []
+        secret = self._housekeeper.to_tell(cr, now)
+        if not secret:
+            return []
+        request = telling(self.name, secret)
+        self.flying[request.id] = request.attempt
+        return [request]
 
     def _trouble(self, error: psycopg2.Error, now: float) -> None:
         """A statement failed: go on a little later, or connect anew."""

@@ -27,4 +27,5 @@ from . import (
     schema,
     transition,
     tries,
+    untold,
 )
