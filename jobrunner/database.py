@@ -18,7 +18,7 @@ from .flights import Flights
 from .holder import Holder
 from .housekeeping import LOOK_AFTER, Housekeeper
 from .loop import Loop, Watched, clock, close_quietly, forks, line_of
-from .scheduling import Request, Scheduled, run
+from .scheduling import Request, Scheduled, run, telling
 
 _logger = logging.getLogger(__name__)
 
@@ -235,21 +235,26 @@ class Database:
                 "no job runs: modules are marked to be installed, updated or removed",
             )
 
-    def keep_house(self, now: float) -> None:
+    def keep_house(self, now: float) -> list[Request]:
         """Show that the runner lives, and put in order what is due; to be called once
         the requests of a pass are on their way, which do not wait for that.
 
         Errors of the database are this object's own business.
+
+        :return: what is to be sent besides
         """
+        requests: list[Request] = []
         self._holder.refresh(now)
         if self._session is None:
-            return
+            return requests
         try:
             with self._session.connection.cursor() as cr:
                 self._keep_house(cr, now)
+                requests = self._tell(cr, now)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
+        return requests
 
     def _keep_house(self, cr, now: float) -> None:
         flying = self.flights.flying
@@ -262,6 +267,17 @@ class Database:
             # Nobody foresaw it, and the passes are not to suffer from it.
             _logger.exception("queue job runner: database %s", self.name)
             schedule.rollback(cr)
+
+    def _tell(self, cr, now: float) -> list[Request]:
+        """Have a worker tell of the jobs that runners have ended."""
+        if self._busy_since is not None or 0 in self.flights.flying:
+            return []
+        secret = self._housekeeper.to_tell(cr, now)
+        if not secret:
+            return []
+        requests = [telling(self.name, secret)]
+        self.flights.take_off(requests)
+        return requests
 
     def _trouble(self, error: psycopg2.Error, now: float) -> None:
         """A statement failed: go on a little later, or connect anew."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core import channel_config, channels, proof
-from ..storage import presence, recovery, schedule
+from ..storage import presence, recovery, schedule, untold
 from .config import Config
 
 _logger = logging.getLogger(__name__)
@@ -218,10 +218,16 @@ def _requests(cr, database, secret, taken) -> list[Request]:
         except ValueError as error:
             # A row that another tool wrote; it would come back for ever.
             _logger.error("job %s channel=%s: %s", job.uuid, job.channel, error)
-            recovery.fail_enqueued(cr, job.id, "ValueError", str(error))
+            recovery.refuse_enqueued(cr, job.id, "ValueError", str(error))
             continue
         requests.append(Request(*job, signed))
     return requests
+
+
+def telling(database: str, secret: str) -> Request:
+    """A request to tell of jobs that runners have ended."""
+    signed = proof.sign(secret, database, untold.REQUEST, 0)
+    return Request(0, untold.REQUEST, 0, "", signed)
 
 
 def hold_number(cr, runner: int) -> None:

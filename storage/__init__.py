@@ -29,4 +29,5 @@ from . import (
     schema,
     transition,
     tries,
+    untold,
 )

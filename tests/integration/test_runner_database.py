@@ -343,6 +343,38 @@ class TestTroubles(RunnerCase):
             self.turn_until(lambda: not served._connecting)
         self.assertFalse(served.connected)
 
+    def test_a_job_that_no_worker_is_free_for_has_not_died(self):
+        self.capacity(1)
+        served = self.connected()
+        job = self.job()
+        (request,) = self.requests(served)
+        self.query(
+            "UPDATE queue_job SET date_enqueued = date_enqueued - interval '9 minutes'"
+        )
+        for _turn in range(3):
+            served._housekeeper._next_look = 0.0
+            served.pass_(clock())
+        self.assertEqual(self.read(job, "state, deaths, attempt"), ("enqueued", 0, 1))
+        served.ended(request, LOST)
+        served.pass_(clock())
+        self.assertEqual(self.read(job, "state, deaths"), ("pending", 0))
+
+    def test_a_worker_is_asked_to_tell_of_jobs_that_runners_ended(self):
+        served = self.connected()
+        job = self.started(deaths=2)
+        self.addCleanup(self.query, "DELETE FROM queue_job_untold")
+        served.due = 0.0
+        (request,) = self.requests(served)
+        self.assertEqual(self.read(job), "failed")
+        self.assertEqual((request.id, request.uuid), (0, "untold"))
+        # while it is under way, and for a while after it, there is no other one
+        served._housekeeper._next_tell = 0.0
+        self.assertEqual(served.pass_(clock()).dispatch, [])
+        served.ended(request, LOST)
+        self.assertEqual(served.pass_(clock()).dispatch[0].uuid, "untold")
+        served.ended(request, OK)
+        self.assertEqual(served.pass_(clock()).dispatch, [])
+
     def test_an_error_in_the_housekeeping_keeps_no_request_back(self):
         served = self.connected()
         self.job()
