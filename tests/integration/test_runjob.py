@@ -173,6 +173,7 @@ class TestRunJobByItsRoute(TestRunJob):
 class TestTestJobs(HttpCase):
     """``/queue_job/create_test_job``"""
 
+    # pylint: disable-next=method-required-super
     def create(self, user, **options):
         before = self.env["queue.job"].search([])
         self.authenticate(user, user)
@@ -183,7 +184,12 @@ class TestTestJobs(HttpCase):
     def test_who_administrates_users_makes_test_jobs(self):
         new_test_user(self.env, "t_erp", "base.group_user,base.group_erp_manager")
         response, jobs = self.create(
-            "t_erp", size=3, priority=4, max_retries=2, description="Try", channel="root"
+            "t_erp",
+            size=3,
+            priority=4,
+            max_retries=2,
+            description="Try",
+            channel="root",
         )
         self.assertEqual(response.text, "3 jobs created")
         self.assertEqual(jobs.mapped("name"), ["Try"] * 3)
