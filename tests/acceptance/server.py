@@ -61,17 +61,19 @@ def free_port() -> int:
 
 
 class Database:
-    """A copy of the database with the add-ons, removed at the end."""
+    """A copy of the database with the add-ons, or of another, removed at the end."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, template: str = TEMPLATE):
         self.name = f"{TEST_DB}_{name}"
+        self.template = template
 
     def __enter__(self) -> Database:
         self.drop()
-        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, TEMPLATE)
+        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, self.template)
         store = STATE / "data" / "filestore"
-        if (store / TEMPLATE).is_dir():
-            shutil.copytree(store / TEMPLATE, store / self.name, copy_function=os.link)
+        origin = store / self.template
+        if origin.is_dir():
+            shutil.copytree(origin, store / self.name, copy_function=os.link)
         return self
 
     def __exit__(self, *exc_info) -> None:

@@ -212,3 +212,45 @@ class TestRunJobByItsRoute(TestRunJob):
     """The route, where the add-on is not loaded server-wide."""
 
     short = False
+
+
+@tagged("-at_install", "post_install")
+class TestTestJobs(HttpCase):
+    """``/queue_job/create_test_job``"""
+
+    def create(self, user, **options):
+        before = self.env["queue.job"].search([])
+        self.authenticate(user, user)
+        response = self.url_open(f"/queue_job/create_test_job?{urlencode(options)}")
+        self.env.invalidate_all()
+        return response, self.env["queue.job"].search([]) - before
+
+    def test_who_administrates_users_makes_test_jobs(self):
+        new_test_user(self.env, "t_erp", "base.group_user,base.group_erp_manager")
+        response, jobs = self.create(
+            "t_erp",
+            size=3,
+            priority=4,
+            max_retries=2,
+            description="Try",
+            channel="root",
+        )
+        self.assertEqual(response.text, "3 jobs created")
+        self.assertEqual(jobs.mapped("name"), ["Try"] * 3)
+        self.assertEqual(set(jobs.mapped("method_name")), {"_test_job"})
+        self.assertEqual(set(jobs.mapped("priority")), {4})
+        self.assertEqual(set(jobs.mapped("max_retries")), {2})
+        response, job = self.create("t_erp")
+        self.assertEqual(response.text, f"job uuid: {job.uuid}")
+
+    def test_nobody_else_does(self):
+        new_test_user(self.env, "t_user", "base.group_user")
+        response, jobs = self.create("t_user")
+        self.assertEqual(response.status_code, 403)
+        self.assertFalse(jobs)
+
+    def test_what_is_no_number_is_a_bad_request(self):
+        new_test_user(self.env, "t_erp", "base.group_user,base.group_erp_manager")
+        response, jobs = self.create("t_erp", size="many")
+        self.assertEqual(response.status_code, 400)
+        self.assertFalse(jobs)
