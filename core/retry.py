@@ -23,6 +23,8 @@ Pattern = Mapping[int, Delay]
 MOST_SECONDS = 2**31 - 1
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+# The braces are those of the example.
+# pylint: disable-next=translation-positional-used
 _ACCEPTED = _lt(
     "A retry pattern is a dictionary {retry: delay}: the retry is a whole number"
     " from 0, the delay a number of whole seconds or a pair (least, most) of them;"
@@ -198,8 +200,10 @@ def _from_json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        text = _lt("A retry policy must be JSON: %(error)s", error=str(error))
-        raise Refusal(text) from error
+        refusal = Refusal(
+            _lt("A retry policy must be JSON: %(error)s", error=str(error))
+        )
+        raise refusal from error
 
 
 def _exceptions(value: object) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class QueueJobChannel(models.Model):
     )
     removal_interval = fields.Integer(
         "Retention (days)",
-        default=30,
+        default=lambda self: self.env["queue.job"]._removal_interval,
         aggregator=False,
         tracking=True,
         help="Jobs of this channel that are done or cancelled are deleted after this "
