@@ -68,7 +68,7 @@ def cancel_dependents(env, ids: Iterable[int]) -> list[int]:
     return move(env, "cancel", behind, values)
 
 
-def requeue(env, ids: Iterable[int]) -> list[int]:
+def requeue(env, ids: Iterable[int], result: str | None = None) -> list[int]:
     """Put jobs back into the queue, with their tries counted anew."""
     ids = list(ids)
     waiting = set(storage.transition.waiting(env.cr, ids))
@@ -85,7 +85,7 @@ def requeue(env, ids: Iterable[int]) -> list[int]:
         "exec_time": None,
         "worker": None,
         "worker_pid": None,
-        "result": None,
+        "result": result,
         "exc_name": None,
         "exc_message": None,
         "exc_info": None,
