@@ -24,17 +24,8 @@ LIVING = (
     "retry",
     "max_retries",
     "eta",
-    "result",
-    "exec_time",
-    "exc_name",
-    "exc_message",
-    "exc_info",
-    "date_enqueued",
-    "date_started",
-    "date_done",
-    "date_cancelled",
-    "worker_pid",
     "identity_twin",
+    *rows.RUN_FIELDS,
 )
 
 # ------------------------------------------------------------------ what may be stored

@@ -3,6 +3,7 @@ from . import (
     base,
     ir_model_fields,
     queue_job,
+    queue_job_dependency,
     queue_job_guard,
     queue_job_verbs,
     queue_job_live,

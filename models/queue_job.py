@@ -99,16 +99,10 @@ class QueueJob(models.Model):
         compute="_compute_dependencies", base_type=dict, readonly=True
     )
     dependency_ids = fields.Many2many(
-        "queue.job",
-        compute="_compute_dependency_ids",
-        search="_search_dependency_ids",
-        string="Depends on",
+        "queue.job", compute="_compute_dependency_ids", string="Depends on"
     )
     dependent_ids = fields.Many2many(
-        "queue.job",
-        compute="_compute_dependent_ids",
-        search="_search_dependent_ids",
-        string="Waiting for it",
+        "queue.job", compute="_compute_dependent_ids", string="Waiting for it"
     )
     dependency_graph = JobSerialized(
         compute="_compute_dependency_graph", base_type=dict, readonly=True
@@ -194,26 +188,6 @@ class QueueJob(models.Model):
         edges = self._edges()
         for job in self:
             job.dependent_ids = self.browse(edges[job.id][1] if job.id else ())
-
-    @api.model
-    def _search_dependency_ids(self, operator, value):
-        return self._search_edges(operator, value, 1)
-
-    @api.model
-    def _search_dependent_ids(self, operator, value):
-        return self._search_edges(operator, value, 0)
-
-    @api.model
-    def _search_edges(self, operator, value, side):
-        """Who is on the other side of the jobs of ``value``; 0: parents, 1: children"""
-        if operator in ("any", "any!"):
-            jobs = self.search(value)
-        elif operator == "in" and all(value):
-            jobs = self.browse(value)
-        else:
-            return NotImplemented
-        edges = jobs._edges().values()
-        return [("id", "in", list({id_ for each in edges for id_ in each[side]}))]
 
     @api.depends("barrier_id")
     def _compute_dependencies(self):

@@ -32,7 +32,7 @@ WITH started AS (
 ), stamped AS (
     UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
      WHERE started.channel = throttle.channel
-        OR started.channel LIKE throttle.channel || '.%%'
+        OR starts_with(started.channel, throttle.channel || '.')
     RETURNING 1
 )
 SELECT started.*, EXISTS (SELECT 1 FROM stamped), ARRAY[{{signals}}] FROM started
@@ -67,7 +67,13 @@ _LIVENESS = """
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3
 """
-_SESSION = _PLANS + _LIVENESS
+# A start waits for no disk. The commit of the job itself does, and comes after it in
+# the log: either a crash of PostgreSQL keeps both, or the job's work is undone as well
+# and it runs once more.
+_LAZY = """
+SET synchronous_commit = off;
+"""
+_SESSION = _LAZY + _PLANS + _LIVENESS
 _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
 """
@@ -188,7 +194,8 @@ def secret(cr) -> str:
 
 
 def keep_to_indexes(cr) -> None:
-    """Have the session of a lease plan by the indexes alone, and notice its end."""
+    """Have the session of a lease plan by the indexes alone, wait for no disk, and
+    notice its end."""
     cr.execute(_SESSION)
 
 

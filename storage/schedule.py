@@ -21,9 +21,12 @@ _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 # statistics are never those of this moment: the order of the indexes is the order
 # of execution, no other plan may be taken, whatever the table looked like when it
 # was last analyzed (no plan is worth compiling because another is forbidden, and
-# there is but one, which need not be made anew each time).
+# there is but one, which need not be made anew each time). No disk is waited for: what
+# a crash of PostgreSQL may undo here is done once more after it, and no job's own
+# commit overtakes it in the log.
 _BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL synchronous_commit = off;
 SET LOCAL statement_timeout = '10s';
 SET LOCAL lock_timeout = '250ms';
 SET LOCAL idle_in_transaction_session_timeout = '10s';

@@ -58,7 +58,7 @@ class Sizes:
 
     enqueue: int = 2000
     drain: int = 2000
-    latency: int = 60
+    latency: int = 300
     backlog: int = 200_000
     backlog_drain: int = 1000
     million: int = 1_000_000
@@ -86,7 +86,7 @@ FULL = Sizes()
 QUICK = Sizes(
     enqueue=400,
     drain=250,
-    latency=20,
+    latency=60,
     backlog=20_000,
     backlog_drain=100,
     million=50_000,

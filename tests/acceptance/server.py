@@ -222,6 +222,7 @@ class Server:
     :param options: further command line options
     :param config: more for the configuration file: ``{section: {key: value}}``
     :param supervised: it is started again when it ends, as a service manager does
+    :param prefix: what to put before the command
     """
 
     def __init__(
@@ -232,8 +233,10 @@ class Server:
         config=None,
         environ=None,
         supervised=False,
+        prefix=(),
     ):
         self.databases = databases
+        self.prefix = list(prefix)
         self.workers = workers
         self.supervised = supervised
         self.port, self.gevent_port = free_port(), free_port()
@@ -287,8 +290,9 @@ class Server:
 
     def _spawn(self) -> None:
         with self.log_path.open("ab") as log:
+            command = [PYTHON, ODOO_BIN, "server", "-c", str(self.conf)]
             self.process = subprocess.Popen(
-                [PYTHON, ODOO_BIN, "server", "-c", str(self.conf), *self.options],
+                [*self.prefix, *command, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -116,10 +116,17 @@ class RunnerCase(unittest.TestCase):
     def connected(self, **kwargs):
         """The same, connected and after its first pass."""
         served = self.served(**kwargs)
-        served.pass_(clock())
+        self.pass_(served, clock())
         self.turn_until(lambda: served.connected)
-        served.pass_(clock())
+        self.pass_(served, clock())
         return served
+
+    @staticmethod
+    def pass_(served, now):
+        """Make a pass, and what the runner does once it has sent the requests."""
+        result = served.pass_(now)
+        result.dispatch.extend(served.keep_house(now))
+        return result._replace(wake_after=max(0.0, served.due - now))
 
     def turn_until(self, condition, seconds=PATIENCE):
         end = clock() + seconds
@@ -133,6 +140,6 @@ class RunnerCase(unittest.TestCase):
 
         def dispatch():
             now = clock()
-            return served.due <= now and served.pass_(now).dispatch
+            return served.due <= now and self.pass_(served, now).dispatch
 
         return self.turn_until(dispatch)

@@ -14,6 +14,8 @@ from odoo.tests.common import BaseCase, get_db_name
 
 from odoo.addons.queue_job import executor
 from odoo.addons.queue_job.controllers.main import RunJobController
+from odoo.addons.queue_job.executor import connections
+from odoo.addons.queue_job.storage import schedule
 
 #: statements a job of a lease may execute beside those of its body, by connection:
 #: lock out passes, finish, start the next, commit and hold
@@ -98,3 +100,17 @@ class TestBudget(BaseCase):
         self.enqueue(5)
         found = self.serve(5)
         self.assertFalse([each for each in found if "notify" in each.lower()])
+
+    def test_a_disk_is_waited_for_by_the_body_s_commit_alone(self):
+        waits = "SELECT setting, source FROM pg_settings WHERE name = %s"
+        lease = connections.take(get_db_name())
+        self.addCleanup(connections.give_back, lease)
+        lease.execute(waits, ("synchronous_commit",))
+        self.assertEqual(lease.fetchone(), ("off", "session"))
+        with closing(self.registry.cursor()) as cr:
+            cr.execute(waits, ("synchronous_commit",))
+            self.assertNotEqual(cr.fetchone()[1], "session")
+            cr.commit()
+            schedule.begin_short(cr)
+            cr.execute(waits, ("synchronous_commit",))
+            self.assertEqual(cr.fetchone(), ("off", "session"))

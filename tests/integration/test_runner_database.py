@@ -33,7 +33,7 @@ class TestWaking(RunnerCase):
             self.job()
         self.turn_until(lambda: served.due <= clock() + 1)
         now = clock()
-        served.pass_(now)
+        self.pass_(served, now)
         self.query("SELECT pg_notify('queue_job', '')")
         self.turn_until(lambda: served.due < now + 0.9)
         self.assertGreaterEqual(served.due, now + module.GAP)
@@ -44,7 +44,7 @@ class TestWaking(RunnerCase):
         self.job(), self.job()
         self.assertEqual(len(self.requests(served)), 1)
         now = clock()
-        served.pass_(now)
+        self.pass_(served, now)
         self.query("SELECT pg_notify('queue_job', '')")
         self.turn_until(lambda: served.due < now + 0.9)
         self.assertGreaterEqual(served.due, now + module.FULL_GAP)
@@ -53,9 +53,9 @@ class TestWaking(RunnerCase):
         served = self.connected()
         with self.other_transaction("SELECT 1"):
             self.job()
-            served.pass_(clock())
+            self.pass_(served, clock())
         # The notification came with the answers of the pass.
-        self.assertTrue(served.flying or served.due <= clock() + 1)
+        self.assertTrue(served.flights.flying or served.due <= clock() + 1)
 
     def test_a_pass_is_due_when_the_next_date_comes(self):
         served = self.connected()
@@ -73,16 +73,31 @@ class TestWaking(RunnerCase):
         served = self.connected()
         served._session = served._session._replace(listens=False)
         now = clock()
-        self.assertLessEqual(served.pass_(now).wake_after, 1.0)
+        self.assertLessEqual(self.pass_(served, now).wake_after, 1.0)
 
     def test_an_idle_database_is_looked_at_as_configured(self):
         served = self.connected(poll_seconds=7.0)
-        self.assertAlmostEqual(served.pass_(clock()).wake_after, 7.0, delta=0.1)
+        self.assertAlmostEqual(self.pass_(served, clock()).wake_after, 7.0, delta=0.1)
 
     def test_what_runs_is_looked_at_every_second(self):
         served = self.connected()
         self.started()
-        self.assertLessEqual(served.pass_(clock()).wake_after, 1.0)
+        self.assertLessEqual(self.pass_(served, clock()).wake_after, 1.0)
+
+    def test_another_runner_that_is_at_it_is_left_to_it_for_longer_and_longer(self):
+        served = self.connected()
+        with self.other_transaction(f"SELECT pg_advisory_xact_lock({locks.PASS}, 0)"):
+            self.job()
+            waits = [self.pass_(served, clock()).wake_after for _index in range(6)]
+            self.assertAlmostEqual(waits[0], 0.05, delta=0.04)
+            self.assertAlmostEqual(waits[2], 0.2, delta=0.04)
+            self.assertLessEqual(max(waits), 1.0)
+            before, served._last_pass = served.due, clock()
+            self.query("SELECT pg_notify('queue_job', '')")
+            self.loop.turn(1)
+            self.assertEqual(served.due, before)
+        self.assertEqual(len(self.requests(served)), 1)
+        self.assertEqual(served._gap, module.GAP)
 
 
 class TestPlaces(RunnerCase):
@@ -94,7 +109,7 @@ class TestPlaces(RunnerCase):
         taken = []
         for _round in range(3):
             for served in runners:
-                taken += served.pass_(clock()).dispatch
+                taken += self.pass_(served, clock()).dispatch
         self.assertEqual(len(taken), 3)
         self.assertEqual(len({request.id for request in taken}), 3)
 
@@ -116,7 +131,7 @@ class TestPlaces(RunnerCase):
         (request,) = self.requests(served)
         served.ended(request, Outcome(False, reason="nobody there"))
         with self.assertLogs(module.__name__, logging.WARNING) as logs:
-            self.assertEqual(served.pass_(clock()).dispatch, [])
+            self.assertEqual(self.pass_(served, clock()).dispatch, [])
         self.assertIn("nobody there", logs.output[0])
         self.assertEqual(self.read(job), "pending")
         began = clock()
@@ -134,8 +149,8 @@ class TestPlaces(RunnerCase):
                 self.start(request)
             served.ended(request, LOST)
             now = clock()
-            served.pass_(now)
-            pauses.append(max(0.0, served._paused_until - now))
+            self.pass_(served, now)
+            pauses.append(max(0.0, served.flights.paused_until - now))
             if outcome is None:
                 self.job()
         self.assertEqual([round(pause, 2) for pause in pauses], [0.2, 0.4, 0.8, 0, 0.2])
@@ -146,7 +161,7 @@ class TestPlaces(RunnerCase):
         (request,) = self.requests(served)
         self.start(request)
         served.ended(request, LOST)
-        served.pass_(clock())
+        self.pass_(served, clock())
         self.assertEqual(self.read(job), "started")
 
     def test_an_answer_without_a_start_frees_the_place_too(self):
@@ -154,7 +169,7 @@ class TestPlaces(RunnerCase):
         job = self.job()
         (request,) = self.requests(served)
         served.ended(request, OK)
-        served.pass_(clock())
+        self.pass_(served, clock())
         self.assertEqual(self.read(job), "pending")
 
     def test_a_runner_that_stops_gives_back_what_was_not_started(self):
@@ -179,11 +194,11 @@ class TestHolding(RunnerCase):
 
     def test_a_runner_with_requests_under_way_shows_that_it_lives(self):
         served = self.connected(number=77)
-        served.hold(clock())
+        served.keep_house(clock())
         self.job()
         self.requests(served)
         self.assertFalse(self.held(77))
-        served.hold(clock())
+        served.keep_house(clock())
         self.turn_until(lambda: self.held(77))
         served.close()
         self.turn_until(lambda: not self.held(77))
@@ -192,30 +207,30 @@ class TestHolding(RunnerCase):
         served = self.connected(number=77)
         self.job()
         (request,) = self.requests(served)
-        served.hold(clock())
+        served.keep_house(clock())
         self.turn_until(lambda: self.held(77))
         served.ended(request, OK)
-        served.hold(clock())
+        served.keep_house(clock())
         self.assertTrue(self.held(77))
-        served.hold(clock() + 60)
+        served.keep_house(clock() + 60)
         self.turn_until(lambda: not self.held(77))
 
     def test_it_shows_it_again_when_the_connection_was_lost(self):
         served = self.connected(number=77)
         self.job()
         self.requests(served)
-        served.hold(clock())
+        served.keep_house(clock())
         self.turn_until(lambda: self.held(77))
         self.terminate("state = 'idle in transaction'")
 
         def again():
-            served.hold(clock())
+            served.keep_house(clock())
             return not served._holder._connection
 
         self.turn_until(again)
 
         def held():
-            served.hold(clock())
+            served.keep_house(clock())
             return self.held(77)
 
         self.turn_until(held)
@@ -224,7 +239,7 @@ class TestHolding(RunnerCase):
         dead = self.connected(number=66)
         job = self.job()
         self.requests(dead)
-        dead.hold(clock())
+        dead.keep_house(clock())
         self.turn_until(lambda: self.held(66))
         served = self.connected(number=77)
         self.query("UPDATE queue_job SET date_enqueued = '2020-01-01'")
@@ -238,7 +253,7 @@ class TestHolding(RunnerCase):
 
     def pass_with_housekeeping(self, served):
         served._housekeeper._next_look = 0.0
-        return served.pass_(clock()).dispatch
+        return self.pass_(served, clock()).dispatch
 
 
 class TestTroubles(RunnerCase):
@@ -255,7 +270,7 @@ class TestTroubles(RunnerCase):
         served = self.connected()
         self.terminate()
         with self.assertLogs(module.__name__, logging.WARNING):
-            self.assertEqual(served.pass_(clock()).dispatch, [])
+            self.assertEqual(self.pass_(served, clock()).dispatch, [])
         self.assertFalse(served.connected)
         self.job()
         self.assertEqual(len(self.requests(served)), 1)
@@ -277,7 +292,7 @@ class TestTroubles(RunnerCase):
         lock = "LOCK TABLE queue_job IN ACCESS EXCLUSIVE MODE"
         with self.other_transaction(lock):
             began = clock()
-            result = served.pass_(began)
+            result = self.pass_(served, began)
             self.assertLess(clock() - began, 5)
         self.assertEqual(result.dispatch, [])
         self.assertTrue(served.connected)
@@ -291,10 +306,10 @@ class TestTroubles(RunnerCase):
             cr.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
             try:
                 served = self.served(name=name)
-                served.pass_(clock())
+                self.pass_(served, clock())
                 self.turn_until(lambda: served._retry_at > clock())
                 self.assertFalse(served.connected)
-                wait = served.pass_(clock()).wake_after
+                wait = self.pass_(served, clock()).wake_after
                 self.assertTrue(10 < wait < 60)
             finally:
                 served.close()
@@ -313,7 +328,7 @@ class TestTroubles(RunnerCase):
             served = self.connected(name=other.name)
             other.query("DROP TABLE queue_job CASCADE")
             with self.assertLogs(module.__name__, logging.WARNING) as logs:
-                served.pass_(clock())
+                self.pass_(served, clock())
             self.assertIn("is not served", logs.output[0])
             self.assertFalse(served.connected)
             served.close()
@@ -324,9 +339,41 @@ class TestTroubles(RunnerCase):
             served = self.connected(name=other.name)
         with self.assertLogs(module.__name__, logging.WARNING):
             self.turn_until(lambda: not served.connected)
-            served.pass_(served.due)
+            self.pass_(served, served.due)
             self.turn_until(lambda: not served._connecting)
         self.assertFalse(served.connected)
+
+    def test_a_job_that_no_worker_is_free_for_has_not_died(self):
+        self.capacity(1)
+        served = self.connected()
+        job = self.job()
+        (request,) = self.requests(served)
+        self.query(
+            "UPDATE queue_job SET date_enqueued = date_enqueued - interval '9 minutes'"
+        )
+        for _turn in range(3):
+            served._housekeeper._next_look = 0.0
+            self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths, attempt"), ("enqueued", 0, 1))
+        served.ended(request, LOST)
+        self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths"), ("pending", 0))
+
+    def test_a_worker_is_asked_to_tell_of_jobs_that_runners_ended(self):
+        served = self.connected()
+        job = self.started(deaths=2)
+        self.addCleanup(self.query, "DELETE FROM queue_job_untold")
+        served.due = 0.0
+        (request,) = self.requests(served)
+        self.assertEqual(self.read(job), "failed")
+        self.assertEqual((request.id, request.uuid), (0, "untold"))
+        # while it is under way, and for a while after it, there is no other one
+        served._housekeeper._next_tell = 0.0
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
+        served.ended(request, LOST)
+        self.assertEqual(self.pass_(served, clock()).dispatch[0].uuid, "untold")
+        served.ended(request, OK)
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
 
     def test_an_error_in_the_housekeeping_keeps_no_request_back(self):
         served = self.connected()
@@ -338,7 +385,7 @@ class TestTroubles(RunnerCase):
         served._housekeeper.run = fail
         with self.assertLogs(module.__name__, logging.ERROR):
             (request,) = self.requests(served)
-        self.assertIn(request.id, served.flying)
+        self.assertIn(request.id, served.flights.flying)
         self.assertTrue(served.connected)
 
     def test_the_same_trouble_is_told_once_a_while(self):
@@ -356,9 +403,9 @@ class TestTroubles(RunnerCase):
             "UPDATE ir_module_module SET state = 'to upgrade' WHERE name = 'web'"
         )
         now = clock()
-        self.assertEqual(served.pass_(now).dispatch, [])
+        self.assertEqual(self.pass_(served, now).dispatch, [])
         with self.assertLogs(module.__name__, logging.WARNING) as logs:
-            served.pass_(now + 1000)
+            self.pass_(served, now + 1000)
         self.query("UPDATE ir_module_module SET state = 'installed' WHERE name = 'web'")
         self.assertIn("modules are marked", logs.output[0])
         served.due = 0.0
