@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from odoo.fields import Datetime
 from odoo.models import BaseModel
 
 from . import buffer, recorder, rows, storage, tracing
@@ -219,7 +220,7 @@ class Job:
 
     @company_id.setter
     def company_id(self, value: int | None) -> None:
-        self._company_id = value
+        self._company_id = value or None
 
     @property
     def description(self) -> str:
@@ -251,9 +252,16 @@ class Job:
     @property
     def identity_key(self) -> str | None:
         """Text that no other not yet started job has."""
-        if callable(self._identity_key):
-            self._identity_key = self._identity_key(self) or None
-        return self._identity_key
+        key = self._identity_key
+        if key is not None and not isinstance(key, str):
+            if not callable(key):
+                raise TypeError(
+                    f"identity_key is {key!r}: a text is needed, or a function of the"
+                    " job that returns one"
+                )
+            key = key(self)
+            self._identity_key = key = str(key) if key else None
+        return key
 
     @identity_key.setter
     def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
@@ -555,8 +563,9 @@ class Job:
 
 @functools.lru_cache(maxsize=1024)
 def describe(model_class: Any, method_name: str) -> str:
-    """First line of the method's docstring, else ``model.method``."""
-    doc = inspect.getdoc(getattr(model_class, method_name, None)) or ""
+    """First line of the method's own docstring, else ``model.method``."""
+    # Not that of a method which it overrides: it may say something else.
+    doc = getattr(getattr(model_class, method_name, None), "__doc__", None) or ""
     first = doc.strip().partition("\n")[0].strip()
     return first or f"{model_class._name}.{method_name}"
 
@@ -591,6 +600,10 @@ def _moment(eta: object) -> datetime | None:
         return eta.astimezone(timezone.utc).replace(tzinfo=None)
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
         return utcnow() + timedelta(seconds=eta)
+    if isinstance(eta, (str, date)):
+        # the value of a field, as texts and dates are taken by the ORM
+        with suppress(ValueError):
+            return Datetime.to_datetime(eta)
     raise TypeError(
         f"eta is {eta!r}: seconds from now, a timedelta or a datetime is needed"
     )

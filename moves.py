@@ -13,6 +13,7 @@ from typing import Any
 from . import listeners, storage
 from .clock import utcnow
 from .core import states
+from .rows import RUN_FIELDS
 from .sentinel import QUIET, machine
 
 
@@ -47,12 +48,7 @@ def move(
 
 def cancel(env, ids: Iterable[int], reason: str) -> list[int]:
     """Cancel jobs that do not run, and all that waits for them."""
-    values = {
-        "state": states.CANCELLED,
-        "date_cancelled": utcnow(),
-        "result": reason,
-    }
-    moved = move(env, "cancel", ids, values)
+    moved = move(env, "cancel", ids, _cancelled(reason))
     return moved + cancel_dependents(env, moved)
 
 
@@ -60,12 +56,12 @@ def cancel_dependents(env, ids: Iterable[int]) -> list[int]:
     """Cancel what waits, directly or not, for jobs that will never be done."""
     behind = storage.graph.descendants(env.cr, list(ids))
     reason = "A job that it depends on was cancelled."
-    values = {
-        "state": states.CANCELLED,
-        "date_cancelled": utcnow(),
-        "result": reason,
-    }
-    return move(env, "cancel", behind, values)
+    return move(env, "cancel", behind, _cancelled(reason))
+
+
+def _cancelled(reason: str) -> dict[str, Any]:
+    now = utcnow()
+    return {"state": states.CANCELLED, "date_cancelled": now, "result": reason}
 
 
 def requeue(env, ids: Iterable[int]) -> list[int]:
@@ -78,17 +74,8 @@ def requeue(env, ids: Iterable[int]) -> list[int]:
         "identity_twin": True,
         "release_due": False,
         "runner": None,
-        "date_enqueued": None,
-        "date_started": None,
-        "date_done": None,
-        "date_cancelled": None,
-        "exec_time": None,
         "worker": None,
-        "worker_pid": None,
-        "result": None,
-        "exc_name": None,
-        "exc_message": None,
-        "exc_info": None,
+        **dict.fromkeys(RUN_FIELDS),
     }
     pending = dict(values, state=states.PENDING)
     behind = dict(values, state=states.WAIT_DEPENDENCIES)

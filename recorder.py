@@ -18,20 +18,14 @@ _logger = logging.getLogger(__name__)
 #: what of a stored job changes in its life; the rest is fixed at its creation
 LIVING = (
     "state",
+    "priority",
+    "identity_key",
+    "graph_uuid",
     "retry",
     "max_retries",
     "eta",
-    "result",
-    "exec_time",
-    "exc_name",
-    "exc_message",
-    "exc_info",
-    "date_enqueued",
-    "date_started",
-    "date_done",
-    "date_cancelled",
-    "worker_pid",
     "identity_twin",
+    *rows.RUN_FIELDS,
 )
 
 # ------------------------------------------------------------------ what may be stored

@@ -12,6 +12,19 @@ from .core import states
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
 
+#: what a job has once it has run
+RUN_FIELDS = (
+    "date_enqueued",
+    "date_started",
+    "date_done",
+    "date_cancelled",
+    "exec_time",
+    "result",
+    "exc_name",
+    "exc_message",
+    "exc_info",
+    "worker_pid",
+)
 #: what a job is made of when it is read back
 ROW_FIELDS = (
     "uuid",
@@ -31,16 +44,7 @@ ROW_FIELDS = (
     "identity_key",
     "identity_twin",
     "date_created",
-    "date_enqueued",
-    "date_started",
-    "date_done",
-    "date_cancelled",
-    "exec_time",
-    "result",
-    "exc_name",
-    "exc_message",
-    "exc_info",
-    "worker_pid",
+    *RUN_FIELDS,
     "attempt",
     "graph_uuid",
     "trace",
@@ -193,21 +197,7 @@ def from_values(cls, env, found: dict[str, Any]):
     return job
 
 
-_AS_STORED = (
-    "date_created",
-    "date_enqueued",
-    "date_started",
-    "date_done",
-    "date_cancelled",
-    "exec_time",
-    "result",
-    "exc_name",
-    "exc_message",
-    "exc_info",
-    "worker_pid",
-    "graph_uuid",
-    "trace",
-)
+_AS_STORED = ("date_created", *RUN_FIELDS, "graph_uuid", "trace")
 
 
 _CALL = {"records": BaseModel, "args": (list, tuple), "kwargs": dict}

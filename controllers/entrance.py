@@ -16,15 +16,12 @@ import threading
 from contextlib import closing
 from urllib.parse import parse_qs
 
-import psycopg2
-
 from odoo import SUPERUSER_ID, http
 from odoo.api import Environment
 from odoo.modules.registry import Registry
 from odoo.tools.misc import real_time
 
 from .. import executor
-from ..core import proof as proofs
 from ..jobrunner import config as runner_config
 
 _logger = logging.getLogger(__name__)
@@ -89,11 +86,7 @@ def _proven(environ, database: str, uuid: str, attempt: int, proof: str) -> bool
     """Before anything else: does a runner of this very database ask? (D12)"""
     if not http.db_filter([database], host=environ.get("HTTP_HOST", "")):
         return False
-    try:
-        secret = executor.secret(database)
-    except psycopg2.Error:
-        return False  # no such database, or none of ours: nothing to tell
-    return proofs.verify(secret, database, uuid, attempt, proof)
+    return executor.prove(database, uuid, attempt, proof)
 
 
 def _serve(database: str, uuid: str, attempt: int, environ) -> None:

@@ -11,12 +11,14 @@ from psycopg2 import errors
 
 from ..storage import presence, recovery, schedule
 from . import connection
+from .backoff import Backoff
 from .config import Config
 from .dispatch import Outcome
+from .flights import Flights
 from .holder import Holder
 from .housekeeping import LOOK_AFTER, Housekeeper
 from .loop import Loop, Watched, clock, close_quietly, forks, line_of
-from .scheduling import Request, Scheduled, run
+from .scheduling import Request, Scheduled, run, telling
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ _logger = logging.getLogger(__name__)
 GAP = 0.01
 #: the same when all places are taken: only the end of a job gives one
 FULL_GAP = 0.1
+#: the same when another runner was faster, the first and the most: of many runners one
+#: is enough, and it has to be missed for no longer than this
+_LEFT = (0.05, 1.0)
 #: seconds in which the ends of several requests make one pass
 _END_GAP = 0.002
 #: seconds between two looks at a database that cannot tell of new jobs
@@ -32,8 +37,6 @@ _BLIND_POLL = 1.0
 _RETRY = (0.5, 15.0)
 #: seconds after which it is looked again whether the queue is in use, first and most
 _ABSENT = (15.0, 45.0)
-#: seconds without a request after some were refused, the first and the most
-_PAUSE = (0.2, 5.0)
 #: seconds after which a pass that had to wait for a lock is made again
 _LOCKED_WAIT = 1.0
 #: seconds between two messages about the same trouble
@@ -58,21 +61,6 @@ class Pass(NamedTuple):
     wake_after: float
 
 
-class _Backoff:
-    """Times that double from one failure to the next."""
-
-    def __init__(self, least: float, most: float):
-        self._least, self._most = least, most
-        self._next = least
-
-    def fail(self) -> float:
-        wait, self._next = self._next, min(self._next * 2, self._most)
-        return wait
-
-    def reset(self) -> None:
-        self._next = self._least
-
-
 class Database:
     """One database of a runner; an error of one never disturbs another.
 
@@ -95,16 +83,13 @@ class Database:
         self._watched: Watched | None = None
         self._connecting = False
         self._retry_at = 0.0
-        self._retry = _Backoff(*_RETRY)
-        self._absent = _Backoff(*_ABSENT)
+        self._retry = Backoff(*_RETRY)
+        self._absent = Backoff(*_ABSENT)
         self.closed = False
-        #: jobs with requests under way, and their attempts
-        self.flying: dict[int, int] = {}
-        self._ended: list[tuple[int, int, Outcome]] = []
-        self._pause = _Backoff(*_PAUSE)
-        self._paused_until = 0.0
+        self.flights = Flights()
         self._last_pass = 0.0
-        self._full = False
+        self._left = Backoff(*_LEFT)
+        self._gap = GAP
         self._busy_since: float | None = None
         self._holder = Holder(self)
         self._quiet: dict[str, float] = {}
@@ -172,8 +157,7 @@ class Database:
         notifies = self._session.connection.notifies
         if notifies:
             notifies.clear()
-            gap = FULL_GAP if self._full else GAP
-            self.due = min(self.due, max(now, self._last_pass + gap))
+            self.due = min(self.due, max(now, self._last_pass + self._gap))
 
     # --------------------------------------------------------------------- pass
 
@@ -187,18 +171,19 @@ class Database:
         requests: list[Request] = []
         self.due = now + self._poll_seconds()
         if self._session is None:
-            self._ended.clear()
+            self.flights.forget_ended()
             if now >= self._retry_at and not self._connecting:
                 self._connect(now)
             self.due = max(now, self._retry_at) + _RETRY[0]
             return Pass(requests, self.due - now)
         try:
             with self._session.connection.cursor() as cr:
-                self._give_back(cr, now)
-                if now >= self._paused_until:
+                if refused := self.flights.give_back(cr, now):
+                    self.say("refused", logging.WARNING, refused)
+                if now >= self.flights.paused_until:
                     requests = self._schedule(cr, now)
                 else:
-                    self.due = min(self.due, self._paused_until)
+                    self.due = min(self.due, self.flights.paused_until)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
@@ -215,16 +200,28 @@ class Database:
         result = run(cr, look, self.name, self.config, self.number)
         schedule.commit(cr)
         self._last_pass = now
-        self._full = result.full
+        self._gap = self._gap_after(result)
         self._plan(result, now)
-        for request in result.requests:
-            self.flying[request.id] = request.attempt
+        self.flights.take_off(result.requests)
         self.sent += len(result.requests)
         return result.requests
+
+    def _gap_after(self, result: Scheduled) -> float:
+        if result.left:
+            return self._left.fail()
+        self._left.reset()
+        return FULL_GAP if result.full else GAP
+
+    def ended(self, request: Request, outcome: Outcome) -> None:
+        """A request is over, whatever became of its job."""
+        self.flights.land(request, outcome)
+        self.due = min(self.due, clock() + _END_GAP)
 
     def _plan(self, result: Scheduled, now: float) -> None:
         if result.wake_after is not None:
             self.due = min(self.due, now + result.wake_after)
+        if result.left:
+            self.due = min(self.due, now + self._gap)
         if result.running or result.requests:
             self.due = min(self.due, now + LOOK_AFTER)
         if not result.busy:
@@ -238,25 +235,31 @@ class Database:
                 "no job runs: modules are marked to be installed, updated or removed",
             )
 
-    def keep_house(self, now: float) -> None:
+    def keep_house(self, now: float) -> list[Request]:
         """Show that the runner lives, and put in order what is due; to be called once
         the requests of a pass are on their way, which do not wait for that.
 
         Errors of the database are this object's own business.
+
+        :return: what is to be sent besides
         """
+        requests: list[Request] = []
         self._holder.refresh(now)
         if self._session is None:
-            return
+            return requests
         try:
             with self._session.connection.cursor() as cr:
                 self._keep_house(cr, now)
+                requests = self._tell(cr, now)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
+        return requests
 
     def _keep_house(self, cr, now: float) -> None:
+        flying = self.flights.flying
         try:
-            if self._housekeeper.run(cr, now, self.flying, self.passes, self.sent):
+            if self._housekeeper.run(cr, now, flying, self.passes, self.sent):
                 self.due = min(self.due, now + GAP)
         except psycopg2.Error:
             raise
@@ -264,6 +267,17 @@ class Database:
             # Nobody foresaw it, and the passes are not to suffer from it.
             _logger.exception("queue job runner: database %s", self.name)
             schedule.rollback(cr)
+
+    def _tell(self, cr, now: float) -> list[Request]:
+        """Have a worker tell of the jobs that runners have ended."""
+        if self._busy_since is not None or 0 in self.flights.flying:
+            return []
+        secret = self._housekeeper.to_tell(cr, now)
+        if not secret:
+            return []
+        requests = [telling(self.name, secret)]
+        self.flights.take_off(requests)
+        return requests
 
     def _trouble(self, error: psycopg2.Error, now: float) -> None:
         """A statement failed: go on a little later, or connect anew."""
@@ -287,32 +301,6 @@ class Database:
     def give_up(self, now: float) -> None:
         """Something unforeseen happened: connect anew, later."""
         self._disconnect(now + self._retry.fail())
-
-    # ----------------------------------------------------------------- requests
-
-    def ended(self, request: Request, outcome: Outcome) -> None:
-        """A request is over, whatever became of its job."""
-        self._ended.append((request.id, request.attempt, outcome))
-        if self.flying.get(request.id) == request.attempt:
-            del self.flying[request.id]
-        self.due = min(self.due, clock() + _END_GAP)
-
-    def _give_back(self, cr, now: float) -> None:
-        """Free the places of requests that did not get as far as a job's start."""
-        if not self._ended:
-            return
-        ended, self._ended = self._ended, []
-        attempts = {(job_id, attempt) for job_id, attempt, _outcome in ended}
-        back = set(recovery.release_enqueued(cr, attempts))
-        if len(back) < len(attempts):
-            self._pause.reset()
-        if not back:
-            return
-        # Whatever hinders them hinders the next ones too: do not hammer at it.
-        self._paused_until = now + self._pause.fail()
-        reasons = {o.reason or "nothing was done" for i, _a, o in ended if i in back}
-        text = f"{len(back)} requests failed, their jobs wait: {', '.join(reasons)}"
-        self.say("refused", logging.WARNING, text)
 
     # ---------------------------------------------------------------------- end
 

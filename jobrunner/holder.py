@@ -35,7 +35,7 @@ class Holder:
 
     def refresh(self, now: float) -> None:
         """Open or close the connection, as it is needed."""
-        if self._database.flying:
+        if self._database.flights.flying:
             self._needed_at = now
             if self._connection is None and not self._opening:
                 self._open()

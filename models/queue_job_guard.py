@@ -8,6 +8,7 @@ from odoo.exceptions import AccessError, UserError
 
 from .. import buffer, moves
 from ..core import states
+from ..rows import RUN_FIELDS
 from ..sentinel import EDIT_SENTINEL, QUIET
 
 #: what a job does, on what and as whom: written once, by the machine
@@ -38,24 +39,7 @@ PROTECTED_FIELDS = frozenset(
     }
 )
 #: what happened to a job: written by the machine and its verbs
-MACHINE_FIELDS = frozenset(
-    {
-        "state",
-        "ready",
-        "retry",
-        "worker",
-        "worker_pid",
-        "result",
-        "exec_time",
-        "exc_name",
-        "exc_message",
-        "exc_info",
-        "date_enqueued",
-        "date_started",
-        "date_done",
-        "date_cancelled",
-    }
-)
+MACHINE_FIELDS = frozenset({"state", "ready", "retry", "worker", *RUN_FIELDS})
 
 
 class QueueJob(models.Model):

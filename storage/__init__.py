@@ -9,6 +9,7 @@ from . import (
     backlog,
     bulk,
     channel,
+    ends,
     execution,
     figures,
     graph,
@@ -28,4 +29,5 @@ from . import (
     schema,
     transition,
     tries,
+    untold,
 )

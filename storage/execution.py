@@ -32,7 +32,7 @@ WITH started AS (
 ), stamped AS (
     UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
      WHERE started.channel = throttle.channel
-        OR started.channel LIKE throttle.channel || '.%%'
+        OR starts_with(started.channel, throttle.channel || '.')
     RETURNING 1
 )
 SELECT started.*, EXISTS (SELECT 1 FROM stamped), ARRAY[{{signals}}] FROM started

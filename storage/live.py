@@ -7,6 +7,7 @@ indexes that are there anyway.  Only what people do by hand leaves a touch.
 
 from __future__ import annotations
 
+from .ends import WITH_CHANNELS
 from .planning import by_index
 
 _TABLES = """
@@ -26,19 +27,9 @@ CREATE TABLE IF NOT EXISTS queue_job_touch (
 #: seconds for which one viewer looks for all
 LEAD_SECONDS = 4
 
-_ENDS = """
-    (SELECT channel FROM queue_job WHERE state = '{state}' ORDER BY channel LIMIT 1)
-     UNION ALL
-    SELECT (SELECT channel FROM queue_job
-             WHERE state = '{state}' AND channel > {state}.channel
-             ORDER BY channel LIMIT 1)
-      FROM {state} WHERE {state}.channel IS NOT NULL
-"""
 # Rows that commit late have small numbers: the last hundreds are looked at, not the
 # last one.
-_MARK = f"""
-WITH RECURSIVE done AS ({_ENDS.format(state="done")}),
-cancelled AS ({_ENDS.format(state="cancelled")}),
+_MARK = f"""{WITH_CHANNELS}
 running AS (
     SELECT id, state, attempt FROM queue_job
      WHERE state IN ('enqueued', 'started')

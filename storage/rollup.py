@@ -26,6 +26,7 @@ before its end was counted does not count that end.
 from __future__ import annotations
 
 from ..core.histogram import BOUNDS, SIZE
+from .ends import WITH_CHANNELS
 
 MINUTE, HOUR, TOTAL = GRAINS = ("minute", "hour", "total")
 #: what a stat counts, in the order of its columns
@@ -71,15 +72,6 @@ SELECT counted_up_to,
   FROM queue_job_rollup
    FOR NO KEY UPDATE SKIP LOCKED
 """
-# From one name to the next in the index, never job by job.
-_CHANNELS = """
-    (SELECT channel FROM queue_job WHERE state = '{state}' ORDER BY channel LIMIT 1)
-     UNION ALL
-    SELECT (SELECT channel FROM queue_job
-             WHERE state = '{state}' AND channel > {name}.channel
-             ORDER BY channel LIMIT 1)
-      FROM {name} WHERE {name}.channel IS NOT NULL
-"""
 # A job that somebody set done did not run now, whatever it did before.
 _RAN = "job.date_done < job.date_started + (job.exec_time + 2) * interval '1 second'"
 # How long a job waited is known of those that came into the queue once, and not from
@@ -116,9 +108,7 @@ _ADDED = ", ".join(
 )
 _ADDED_WAITS = _columns("stat.wait_histogram[{0}] + excluded.wait_histogram[{0}]")
 _ADDED_RUNS = _columns("stat.run_histogram[{0}] + excluded.run_histogram[{0}]")
-_ADD_UP = f"""
-WITH RECURSIVE done AS ({_CHANNELS.format(state="done", name="done")}),
-cancelled AS ({_CHANNELS.format(state="cancelled", name="cancelled")}),
+_ADD_UP = f"""{WITH_CHANNELS}
 noted AS (
     SELECT job_id, since FROM queue_job_rollup,
            unnest(running_ids, running_since) AS tries (job_id, since)

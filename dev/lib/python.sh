@@ -5,11 +5,14 @@ ensure_venv() {
     local name=$1 key file
     shift
     VENV=
+    # One set of pins for all, but for tools that do not get along with the others.
+    PINS=dev/constraints-$name.txt
+    [ -f "$ROOT/$PINS" ] || PINS=dev/constraints.txt
     [ "$name" != test ] || [ -z "${ODOO_PYTHON:-}" ] || return 0
     find_python
     key=$({
         "$PYTHON" -c 'import sys; print(sys.version, sys.base_prefix)'
-        (cd "$ROOT" && cat "$@" dev/constraints.txt)
+        (cd "$ROOT" && cat "$@" "$PINS")
     } | sha256sum | cut -c1-12)
     VENV=$CACHE/venv-$name-$key
     [ ! -f "$VENV/.complete" ] || return 0
@@ -28,7 +31,7 @@ ensure_venv() {
 pip_install() {
     local log=$VENV/pip.log
     "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check \
-        --progress-bar off -c "$ROOT/dev/constraints.txt" "$@" >>"$log" 2>&1 </dev/null \
+        --progress-bar off -c "$ROOT/$PINS" "$@" >>"$log" 2>&1 </dev/null \
         || die "pip cannot install what is needed: $(last_line "$log" '^ERROR:'); check the network or pip's configuration and try again (log: $log)"
 }
 

@@ -87,6 +87,27 @@ class TestJob(CompatCase):
         self.assertNotEqual(record.name, "Other")
         self.assertEqual(record.state, "enqueued")
 
+    def test_what_others_set_on_a_job_is_stored_when_it_is_stored_again(self):
+        made = self.made()
+        record = made.db_record()
+        for name, value in (
+            ("priority", 3),
+            ("max_retries", 9),
+            ("identity_key", "key"),
+            ("graph_uuid", "graph"),
+            ("result", "Text"),
+            ("retry", 2),
+        ):
+            setattr(made, name, value)
+            made.store()
+            record.invalidate_recordset()
+            self.assertEqual(record[name], value, name)
+
+    def test_a_job_without_a_company_is_of_that_of_the_user(self):
+        made = self.made()
+        made.company_id = False
+        self.assertEqual(made.db_record().company_id, self.env.company)
+
     def test_what_happens_to_a_job_is_stored_when_it_is_stored_again(self):
         made = self.made()
         made.perform()

@@ -68,6 +68,8 @@ class TestJobModel(ModelCase):
             [("identity_key", "=like", "prefix%")],
             [("model_name", "=", self.one._name), ("method_name", "=", "rename")],
             [("job_function_id.method", "=", "rename")],
+            [("channel_method_name", "=", "<test.queue.effect>.rename")],
+            [("channel_method_name", "in", [job.channel_method_name, "other"])],
         ):
             self.assertIn(job, self.jobs.search(domain), domain)
 

@@ -2,6 +2,7 @@
 """What people and monitors are told of the queue."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.models import queue_job_health, queue_job_stat
 from odoo.addons.queue_job.storage import backlog
 
+from ..documentation import ROOT
 from ..unit.prometheus import parse
 from .rollup_case import RollupCase
 
@@ -529,3 +531,14 @@ class TestRoutes(HttpCase, OperationsCase):
         problem = "queue_job_problem"
         self.assertEqual(self.value(metrics, problem, code="no_runner"), 1)
         self.assertEqual(self.value(metrics, problem, code="stalled"), 0)
+
+    def test_the_operator_guide_names_each_metric_and_no_other(self):
+        guide = ROOT / "doc" / "operator_guide.rst"
+        if not guide.exists():
+            return  # an installed package has no guides
+        text = guide.read_text(encoding="utf-8")
+        named = set(re.findall(r"``(queue_job_\w+)", text))
+        self.job(ran=0.5, waited=3)
+        self.add_up()
+        self.runner(1)
+        self.assertEqual(named, set(self.metrics()))

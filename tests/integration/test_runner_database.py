@@ -55,7 +55,7 @@ class TestWaking(RunnerCase):
             self.job()
             self.pass_(served, clock())
         # The notification came with the answers of the pass.
-        self.assertTrue(served.flying or served.due <= clock() + 1)
+        self.assertTrue(served.flights.flying or served.due <= clock() + 1)
 
     def test_a_pass_is_due_when_the_next_date_comes(self):
         served = self.connected()
@@ -83,6 +83,21 @@ class TestWaking(RunnerCase):
         served = self.connected()
         self.started()
         self.assertLessEqual(self.pass_(served, clock()).wake_after, 1.0)
+
+    def test_another_runner_that_is_at_it_is_left_to_it_for_longer_and_longer(self):
+        served = self.connected()
+        with self.other_transaction(f"SELECT pg_advisory_xact_lock({locks.PASS}, 0)"):
+            self.job()
+            waits = [self.pass_(served, clock()).wake_after for _index in range(6)]
+            self.assertAlmostEqual(waits[0], 0.05, delta=0.04)
+            self.assertAlmostEqual(waits[2], 0.2, delta=0.04)
+            self.assertLessEqual(max(waits), 1.0)
+            before, served._last_pass = served.due, clock()
+            self.query("SELECT pg_notify('queue_job', '')")
+            self.loop.turn(1)
+            self.assertEqual(served.due, before)
+        self.assertEqual(len(self.requests(served)), 1)
+        self.assertEqual(served._gap, module.GAP)
 
 
 class TestPlaces(RunnerCase):
@@ -135,7 +150,7 @@ class TestPlaces(RunnerCase):
             served.ended(request, LOST)
             now = clock()
             self.pass_(served, now)
-            pauses.append(max(0.0, served._paused_until - now))
+            pauses.append(max(0.0, served.flights.paused_until - now))
             if outcome is None:
                 self.job()
         self.assertEqual([round(pause, 2) for pause in pauses], [0.2, 0.4, 0.8, 0, 0.2])
@@ -328,6 +343,38 @@ class TestTroubles(RunnerCase):
             self.turn_until(lambda: not served._connecting)
         self.assertFalse(served.connected)
 
+    def test_a_job_that_no_worker_is_free_for_has_not_died(self):
+        self.capacity(1)
+        served = self.connected()
+        job = self.job()
+        (request,) = self.requests(served)
+        self.query(
+            "UPDATE queue_job SET date_enqueued = date_enqueued - interval '9 minutes'"
+        )
+        for _turn in range(3):
+            served._housekeeper._next_look = 0.0
+            self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths, attempt"), ("enqueued", 0, 1))
+        served.ended(request, LOST)
+        self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths"), ("pending", 0))
+
+    def test_a_worker_is_asked_to_tell_of_jobs_that_runners_ended(self):
+        served = self.connected()
+        job = self.started(deaths=2)
+        self.addCleanup(self.query, "DELETE FROM queue_job_untold")
+        served.due = 0.0
+        (request,) = self.requests(served)
+        self.assertEqual(self.read(job), "failed")
+        self.assertEqual((request.id, request.uuid), (0, "untold"))
+        # while it is under way, and for a while after it, there is no other one
+        served._housekeeper._next_tell = 0.0
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
+        served.ended(request, LOST)
+        self.assertEqual(self.pass_(served, clock()).dispatch[0].uuid, "untold")
+        served.ended(request, OK)
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
+
     def test_an_error_in_the_housekeeping_keeps_no_request_back(self):
         served = self.connected()
         self.job()
@@ -338,7 +385,7 @@ class TestTroubles(RunnerCase):
         served._housekeeper.run = fail
         with self.assertLogs(module.__name__, logging.ERROR):
             (request,) = self.requests(served)
-        self.assertIn(request.id, served.flying)
+        self.assertIn(request.id, served.flights.flying)
         self.assertTrue(served.connected)
 
     def test_the_same_trouble_is_told_once_a_while(self):
