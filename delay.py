@@ -129,6 +129,10 @@ class _Compound(Node):
     def _add_members(self, graph, seen):
         for member in self._delayables:
             member._add_to(graph, seen)
+        self._tie_members(graph)
+
+    def _tie_members(self, graph) -> None:
+        """Add the edges between the members."""
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self._delayables))})"
@@ -147,8 +151,7 @@ class DelayableGroup(_Compound):
 class DelayableChain(_Compound):
     """Delayables of which each waits until the one before is done."""
 
-    def _add_members(self, graph, seen):
-        super()._add_members(graph, seen)
+    def _tie_members(self, graph):
         for first, second in zip(self._delayables, self._delayables[1:]):
             graph.add_group_edges(first._ends(set()), second._heads())
 
