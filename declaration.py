@@ -29,6 +29,7 @@ class Declaration:
     allow_commit: bool = False
     retry_policy: Mapping | None = None
     related_action: Mapping | None = None
+    on_fail: str | None = None
 
 
 def job(
@@ -39,6 +40,7 @@ def job(
     timeout: float = 0,
     allow_commit: bool = False,
     retry_policy: Mapping | None = None,
+    on_fail: str | None = None,
 ):
     """Declare a method of a model as one that may be delayed.
 
@@ -50,6 +52,8 @@ def job(
     :param allow_commit: the method may commit while it runs as a job
     :param retry_policy: which errors lead to another try, how often and when:
         ``{"exceptions": ["ConnectionError"], "max_tries": 5, "base_seconds": 60}``
+    :param on_fail: name of the method that is called on the job's records when a job
+        has failed for good, with ``exc_info``, ``exc_name`` and ``exc_message``
     :raises ValueError: a channel name, pattern or policy that is not one
 
     Both ``@job`` and ``@job(...)`` are possible.
@@ -62,6 +66,7 @@ def job(
             timeout=timeout,
             allow_commit=allow_commit,
             retry_policy=retry_policy,
+            on_fail=on_fail,
         )
     declaration = _of(func)
     declaration.delayable = True
@@ -71,6 +76,7 @@ def job(
     declaration.retry_policy = retry_policy
     declaration.timeout = timeout
     declaration.allow_commit = allow_commit
+    declaration.on_fail = on_fail
     return func
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import uuid as uuid_module
+from collections.abc import Iterable
 
 from . import recorder
 from .core.graph import Dag
@@ -85,6 +86,9 @@ class Node:
         self._add_to(graph, set())
         graph.delay()
 
+    def _members(self) -> Iterable[Node]:
+        raise NotImplementedError
+
     def _add_to(self, graph: Graph, seen: set[int]) -> None:
         """Add the vertices and edges of this and of what follows."""
         if id(self) in seen:
@@ -93,10 +97,9 @@ class Node:
         self._add_members(graph, seen)
         for follower in self._followers:
             follower._add_to(graph, seen)
-        if self._followers:
-            tails = self._tails(set())
-            for follower in self._followers:
-                graph.add_group_edges(tails, follower._heads())
+        tails = self._tails() if self._followers else []
+        for follower in self._followers:
+            graph.add_group_edges(tails, follower._heads())
 
     def _add_members(self, graph: Graph, seen: set[int]) -> None:
         raise NotImplementedError
@@ -105,61 +108,64 @@ class Node:
         """The calls that nothing in this waits before."""
         raise NotImplementedError
 
-    def _tails(self, above: set[int]) -> list[Delayable]:
+    def _tails(self) -> list[Delayable]:
         """The calls after which this is done, what follows on it not counted."""
         raise NotImplementedError
 
-    def _ends(self, above: set[int]) -> list[Delayable]:
-        """The calls after which this and all that follows on it is done."""
-        if id(self) in above:
-            raise ValueError(f"The graph has a cycle: {self!r} waits for itself.")
-        above = above | {id(self)}
-        if not self._followers:
-            return self._tails(above)
-        return [end for other in self._followers for end in other._ends(above)]
 
+class Several(Node):
+    """Delayables that belong together.
 
-class _Compound(Node):
-    """Delayables that are enqueued together."""
+    A kind says which of them begin, which end, and who of them waits for whom.
+    """
 
     def __init__(self, *delayables: Node):
         super().__init__()
         self._delayables = list(delayables)
 
+    def _first(self) -> list[Node]:
+        return self._delayables
+
+    def _last(self) -> list[Node]:
+        return self._delayables
+
     def _add_members(self, graph, seen):
         for member in self._delayables:
             member._add_to(graph, seen)
-        self._tie_members(graph)
 
-    def _tie_members(self, graph) -> None:
-        """Add the edges between the members."""
+    def _heads(self):
+        return [head for member in self._first() for head in member._heads()]
+
+    def _tails(self):
+        return [tail for member in self._last() for tail in member._tails()]
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self._delayables))})"
 
 
-class DelayableGroup(_Compound):
+class DelayableGroup(Several):
     """Delayables that may run at the same time."""
 
-    def _heads(self):
-        return [head for member in self._delayables for head in member._heads()]
 
-    def _tails(self, above):
-        return [end for member in self._delayables for end in member._ends(above)]
-
-
-class DelayableChain(_Compound):
+class DelayableChain(Several):
     """Delayables of which each waits until the one before is done."""
 
-    def _tie_members(self, graph):
-        for first, second in zip(self._delayables, self._delayables[1:]):
-            graph.add_group_edges(first._ends(set()), second._heads())
+    def _links(self) -> list[Node]:
+        # an empty group stands in nobody's way: what follows waits for what is before
+        return [member for member in self._delayables if member._heads()]
 
-    def _heads(self):
-        return self._delayables[0]._heads() if self._delayables else []
+    def _first(self):
+        return self._links()[:1]
 
-    def _tails(self, above):
-        return self._delayables[-1]._ends(above) if self._delayables else []
+    def _last(self):
+        return self._links()[-1:]
+
+    # pylint: disable-next=missing-return
+    def _add_members(self, graph, seen):
+        super()._add_members(graph, seen)
+        links = self._links()
+        for first, second in zip(links, links[1:]):
+            graph.add_group_edges(first._tails(), second._heads())
 
 
 class Delayable(Node):
@@ -302,7 +308,7 @@ class Delayable(Node):
     def _heads(self):
         return [self]
 
-    def _tails(self, above):
+    def _tails(self):
         return [self]
 
     def __repr__(self):

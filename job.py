@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from odoo.fields import Datetime
 from odoo.models import BaseModel
 
 from . import buffer, recorder, rows, storage, tracing
@@ -131,7 +132,7 @@ class Job:
         self._timeout = timeout
         self.date_created = utcnow()
         self.user_id = env.uid
-        self._company_id: int | None = None
+        self._company_id: int | bool | None = None  # False: none
         self.state = states.PENDING
         self.retry = 0
         self.identity_twin = False
@@ -145,7 +146,7 @@ class Job:
     date_started: datetime | None = None
     date_done: datetime | None = None
     date_cancelled: datetime | None = None
-    exec_time: float | None = None
+    _exec_time: float | None = None
     result: Any = None
     exc_name: str | None = None
     exc_message: str | None = None
@@ -211,15 +212,18 @@ class Job:
 
     @property
     def company_id(self) -> int | None:
-        """The company in which the job was made."""
+        """The company in which the job was made; of the context, if that has one."""
         if self._company_id is None:
             context = self.env.context
-            self._company_id = context.get("company_id") or self.env.company.id
-        return self._company_id
+            if "company_id" in context:
+                self._company_id = context["company_id"] or False
+            else:
+                self._company_id = self.env.company.id
+        return self._company_id or None
 
     @company_id.setter
     def company_id(self, value: int | None) -> None:
-        self._company_id = value
+        self._company_id = value or False
 
     @property
     def description(self) -> str:
@@ -243,6 +247,17 @@ class Job:
         self._channel = value
 
     @property
+    def exec_time(self) -> float | None:
+        """Seconds that the job took."""
+        if self._exec_time is None and self.date_started and self.date_done:
+            return (self.date_done - self.date_started).total_seconds()
+        return self._exec_time
+
+    @exec_time.setter
+    def exec_time(self, value: float | None) -> None:
+        self._exec_time = value
+
+    @property
     def timeout(self) -> float:
         """Seconds a try may take; 0 for no limit."""
         timeout = self._timeout
@@ -251,9 +266,16 @@ class Job:
     @property
     def identity_key(self) -> str | None:
         """Text that no other not yet started job has."""
-        if callable(self._identity_key):
-            self._identity_key = self._identity_key(self) or None
-        return self._identity_key
+        key = self._identity_key
+        if key is not None and not isinstance(key, str):
+            if not callable(key):
+                raise TypeError(
+                    f"identity_key is {key!r}: a text is needed, or a function of the"
+                    " job that returns one"
+                )
+            key = key(self)
+            self._identity_key = key = str(key) if key else None
+        return key
 
     @identity_key.setter
     def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
@@ -412,8 +434,7 @@ class Job:
         self.state = states.DONE
         self.exc_name = self.exc_message = self.exc_info = None
         self.date_done = utcnow()
-        if self.date_started:
-            self.exec_time = (self.date_done - self.date_started).total_seconds()
+        self.exec_time = None  # by its dates
         if result is not None:
             self.result = result
 
@@ -490,8 +511,11 @@ class Job:
 
     @property
     def reverse_depends_on(self) -> set[Job]:
-        """The jobs known here to wait for this one."""
-        return {one for each in self._barriers_below for one in each.waiting}
+        """The jobs that wait, or waited, for this one."""
+        known = {one for each in self._barriers_below for one in each.waiting}
+        if self._stored and self._id is not None:
+            known |= recorder.load_dependents(self)
+        return known
 
     def add_depends(self, jobs: Iterable[Job]) -> None:
         """Have the job wait until ``jobs`` are done.
@@ -555,8 +579,9 @@ class Job:
 
 @functools.lru_cache(maxsize=1024)
 def describe(model_class: Any, method_name: str) -> str:
-    """First line of the method's docstring, else ``model.method``."""
-    doc = inspect.getdoc(getattr(model_class, method_name, None)) or ""
+    """First line of the method's own docstring, else ``model.method``."""
+    # Not that of a method which it overrides: it may say something else.
+    doc = getattr(getattr(model_class, method_name, None), "__doc__", None) or ""
     first = doc.strip().partition("\n")[0].strip()
     return first or f"{model_class._name}.{method_name}"
 
@@ -591,6 +616,10 @@ def _moment(eta: object) -> datetime | None:
         return eta.astimezone(timezone.utc).replace(tzinfo=None)
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
         return utcnow() + timedelta(seconds=eta)
+    if isinstance(eta, (str, date)):
+        # the value of a field, as texts and dates are taken by the ORM
+        with suppress(ValueError):
+            return Datetime.to_datetime(eta)
     raise TypeError(
         f"eta is {eta!r}: seconds from now, a timedelta or a datetime is needed"
     )

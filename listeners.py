@@ -13,6 +13,24 @@ from typing import NamedTuple
 #: their overrides are part of what the SQL verbs stand for
 _OWN = ("odoo.addons.queue_job.", "odoo.addons.mail.", "odoo.addons.base.", "odoo.orm.")
 _OWN_MODULES = frozenset({"queue_job", "mail", "base", None})
+#: what the machine writes in the life of a job
+_CHANGING = (
+    "state",
+    "ready",
+    "eta",
+    "retry",
+    "result",
+    "exec_time",
+    "exc_name",
+    "exc_message",
+    "exc_info",
+    "date_enqueued",
+    "date_started",
+    "date_done",
+    "date_cancelled",
+    "worker",
+    "worker_pid",
+)
 
 
 class Listeners(NamedTuple):
@@ -44,7 +62,7 @@ def _find(model_class, registry) -> Listeners:
     computed = any(field.compute or field.related for field in foreign)
     triggered = any(
         dependent.model_name != model_class._name and dependent.store
-        for name in ("state", "eta", "retry", "result")
+        for name in _CHANGING
         for dependent in registry.get_dependent_fields(model_class._fields[name])
     )
     return Listeners(
@@ -57,7 +75,9 @@ def _find(model_class, registry) -> Listeners:
 
 
 def _is_overridden(model_class, name: str) -> bool:
-    return any(
+    # What is set on the registry's own class is somebody's patch, though it may say
+    # that it is from where the patched method is: functools.update_wrapper()
+    return name in vars(model_class) or any(
         name in vars(klass)
         and not getattr(vars(klass)[name], "__module__", "").startswith(_OWN)
         for klass in model_class.__mro__

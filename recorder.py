@@ -16,7 +16,17 @@ from .sentinel import SENTINEL_KEY, machine
 _logger = logging.getLogger(__name__)
 
 #: what of a stored job changes in its life; the rest is fixed at its creation
-LIVING = ("state", "retry", "max_retries", "eta", "identity_twin", *rows.RUN_FIELDS)
+LIVING = (
+    "state",
+    "priority",
+    "identity_key",
+    "graph_uuid",
+    "retry",
+    "max_retries",
+    "eta",
+    "identity_twin",
+    *rows.RUN_FIELDS,
+)
 
 # ------------------------------------------------------------------ what may be stored
 
@@ -261,6 +271,7 @@ def load(cls, record):
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id
+    job.user_id, job.company_id = record.user_id.id, record.company_id.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
     job.recordset = job.recordset.with_context(**context)
@@ -279,6 +290,12 @@ def load_barrier(job):
     barrier = Barrier(Job._load_from_db_record(parent) for parent in parents)
     barrier.id = record.barrier_id
     return barrier
+
+
+def load_dependents(job) -> set:
+    """The stored jobs that wait, or waited, for a stored one."""
+    record = job.db_record().sudo()
+    return {type(job)._load_from_db_record(other) for other in record.dependent_ids}
 
 
 @contextmanager

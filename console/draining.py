@@ -137,6 +137,10 @@ class Drain:
         with _autocommit(self.registry) as cr:
             now = time.monotonic()
             self._housekeeper.run(cr, now, (), self._passes, self._sent)
+            tell = self._housekeeper.to_tell(cr, now)
+        if tell:
+            with self.registry.cursor() as cr:
+                executor.tell(api.Environment(cr, SUPERUSER_ID, {}))
 
     @contextmanager
     def _held(self):

@@ -24,7 +24,6 @@ from odoo.modules.registry import Registry
 from odoo.tools.misc import real_time
 
 from .. import executor
-from ..core import proof as proofs
 from ..jobrunner import config as runner_config
 
 _logger = logging.getLogger(__name__)
@@ -71,6 +70,10 @@ def _status(environ) -> str:
             return "403 FORBIDDEN"
         _serve(database, uuid, attempt, environ)
         return "200 OK"
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        # It went away, most often: what was under way is rescued.
+        _logger.warning("A request to run a job failed with PostgreSQL: %s", error)
+        return "500 INTERNAL SERVER ERROR"
     except Exception:
         _logger.exception("A request to run a job failed")
         return "500 INTERNAL SERVER ERROR"
@@ -89,11 +92,7 @@ def _proven(environ, database: str, uuid: str, attempt: int, proof: str) -> bool
     """Before anything else: does a runner of this very database ask? (D12)"""
     if not http.db_filter([database], host=environ.get("HTTP_HOST", "")):
         return False
-    try:
-        secret = executor.secret(database)
-    except psycopg2.Error:
-        return False  # no such database, or none of ours: nothing to tell
-    return proofs.verify(secret, database, uuid, attempt, proof)
+    return executor.prove(database, uuid, attempt, proof)
 
 
 def _serve(database: str, uuid: str, attempt: int, environ) -> None:

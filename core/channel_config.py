@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .channels import ROOT, Channel, lineage
+from .wording import Refusal, _lt
 
 CONFIGURATION = "configuration"
 RECORD = "record"
@@ -75,19 +76,28 @@ def normalize_name(name: str) -> str:
     Raises ValueError when it is not a channel's name.
     """
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"{name!r} is not the name of a channel: it is empty.")
+        raise Refusal(
+            _lt("%(name)s is not the name of a channel: it is empty.", name=repr(name))
+        )
     parts = name.strip().split(".")
     for part in parts:
         if not part.strip():
-            raise ValueError(
-                f"{name!r} is not the name of a channel: a part between its dots is"
-                " empty. Write it like root.sales.export"
+            raise Refusal(
+                _lt(
+                    "%(name)s is not the name of a channel: a part between its dots is"
+                    " empty. Write it like root.sales.export",
+                    name=repr(name),
+                )
             )
         if part != part.strip() or _NOT_IN_PART.search(part):
-            raise ValueError(
-                f"{name!r} is not the name of a channel: its part {part!r} has a"
-                " blank at an end or one of the signs : , # or a control"
-                " character. Write it like root.sales.export"
+            raise Refusal(
+                _lt(
+                    "%(name)s is not the name of a channel: its part %(part)s has a"
+                    " blank at an end or one of the signs : , # or a control"
+                    " character. Write it like root.sales.export",
+                    name=repr(name),
+                    part=repr(part),
+                )
             )
     return ".".join(parts if parts[0] == ROOT else [ROOT, *parts])
 

@@ -40,11 +40,16 @@ def verify(secret: str, database: str, uuid: str, attempt: int, proof: str) -> b
 
     Takes anything a request may bring, and never raises.
     """
-    if not isinstance(proof, str) or not _PROOF.fullmatch(proof):
+    if not is_proof(proof):
         return False
     if not secret or not _is_job(database, uuid, attempt):
         return False
     return hmac.compare_digest(sign(secret, database, uuid, attempt), proof)
+
+
+def is_proof(text: object) -> bool:
+    """Whether it looks like a proof, of whatever."""
+    return isinstance(text, str) and _PROOF.fullmatch(text) is not None
 
 
 def _is_job(database: object, uuid: object, attempt: object) -> bool:

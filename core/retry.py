@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Protocol
 
+from .wording import Refusal, _lt
+
 RETRY_INTERVAL = 600
 PG_RETRY = 5
 
@@ -21,7 +23,9 @@ Pattern = Mapping[int, Delay]
 MOST_SECONDS = 2**31 - 1
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_ACCEPTED = (
+# The braces are those of the example.
+# pylint: disable-next=translation-positional-used
+_ACCEPTED = _lt(
     "A retry pattern is a dictionary {retry: delay}: the retry is a whole number"
     " from 0, the delay a number of whole seconds or a pair (least, most) of them;"
     " for example {1: 60, 5: (300, 600)}."
@@ -46,19 +50,29 @@ def validate_pattern(obj: object) -> dict[int, Delay]:
     if obj is None:
         return {}
     if not isinstance(obj, Mapping):
-        raise ValueError(f"{obj!r} is not a retry pattern. {_ACCEPTED}")
+        raise Refusal(
+            _lt("%(value)s is not a retry pattern.", value=repr(obj)), _ACCEPTED
+        )
     pattern: dict[int, Delay] = {}
     for key, value in obj.items():
         retry = _whole(key)
         if retry is None:
-            raise ValueError(f"Key {key!r} of a retry pattern. {_ACCEPTED}")
+            raise Refusal(
+                _lt("Key %(key)s of a retry pattern.", key=repr(key)), _ACCEPTED
+            )
         if retry in pattern:
-            raise ValueError(f"Key {key!r} is twice in a retry pattern. {_ACCEPTED}")
+            raise Refusal(
+                _lt("Key %(key)s is twice in a retry pattern.", key=repr(key)),
+                _ACCEPTED,
+            )
         delay = _delay(value)
         if delay is None:
-            raise ValueError(
-                f"Delay {value!r} for key {key!r} of a retry pattern. {_ACCEPTED}"
+            text = _lt(
+                "Delay %(value)s for key %(key)s of a retry pattern.",
+                value=repr(value),
+                key=repr(key),
             )
+            raise Refusal(text, _ACCEPTED)
         pattern[retry] = delay
     return dict(sorted(pattern.items()))
 
@@ -152,15 +166,23 @@ def parse_policy(source: object) -> RetryPolicy | None:
     if source is None or source is False or source == {}:
         return None
     if not isinstance(source, Mapping):
-        raise ValueError(
-            f"{source!r} is not a retry policy: a JSON object is needed, for example"
-            ' {"exceptions": ["ConnectionError"], "max_tries": 5, "base_seconds": 60}.'
+        raise Refusal(
+            _lt(
+                "%(value)s is not a retry policy: a JSON object is needed, for example"
+                ' {"exceptions": ["ConnectionError"], "max_tries": 5,'
+                ' "base_seconds": 60}.',
+                value=repr(source),
+            )
         )
     known = [field.name for field in fields(RetryPolicy)]
     for key in source:
         if key not in known:
-            raise ValueError(
-                f"Unknown key {key!r} of a retry policy; known: {', '.join(known)}."
+            raise Refusal(
+                _lt(
+                    "Unknown key %(key)s of a retry policy; known: %(known)s.",
+                    key=repr(key),
+                    known=", ".join(known),
+                )
             )
     return RetryPolicy(
         exceptions=_exceptions(source.get("exceptions")),
@@ -178,7 +200,10 @@ def _from_json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"A retry policy must be JSON: {error}") from error
+        refusal = Refusal(
+            _lt("A retry policy must be JSON: %(error)s", error=str(error))
+        )
+        raise refusal from error
 
 
 def _exceptions(value: object) -> tuple[str, ...]:
@@ -188,18 +213,24 @@ def _exceptions(value: object) -> tuple[str, ...]:
         names = [name for name in value if isinstance(name, str)]
         if len(names) == len(value) and all(map(_CLASS_NAME.fullmatch, names)):
             return tuple(names)
-    raise ValueError(
-        f"Key 'exceptions' of a retry policy is {value!r}: a list of names of"
-        ' exception classes is needed, for example ["ConnectionError"].'
+    raise Refusal(
+        _lt(
+            "Key 'exceptions' of a retry policy is %(value)s: a list of names of"
+            ' exception classes is needed, for example ["ConnectionError"].',
+            value=repr(value),
+        )
     )
 
 
 def _tries(value: object) -> int:
     tries = _whole(value)
     if tries is None:
-        raise ValueError(
-            f"Key 'max_tries' of a retry policy is {value!r}: a whole number is"
-            " needed, 0 for the job's own max_retries."
+        raise Refusal(
+            _lt(
+                "Key 'max_tries' of a retry policy is %(value)s: a whole number is"
+                " needed, 0 for the job's own max_retries.",
+                value=repr(value),
+            )
         )
     return tries
 
@@ -211,7 +242,13 @@ def _number(
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if math.isfinite(value) and least <= value <= most:
             return float(value)
-    raise ValueError(
-        f"Key {key!r} of a retry policy is {value!r}: a number from {least:g} to"
-        f" {most:g} is needed."
+    raise Refusal(
+        _lt(
+            "Key %(key)s of a retry policy is %(value)s: a number from %(least)s to"
+            " %(most)s is needed.",
+            key=repr(key),
+            value=repr(value),
+            least=f"{least:g}",
+            most=f"{most:g}",
+        )
     )

@@ -68,7 +68,10 @@ VERBS: Mapping[str, Verb] = _table(
     Verb("retry", (STARTED,), (PENDING,)),
     Verb("fail", (STARTED,), (FAILED,)),
     Verb("release", (WAIT_DEPENDENCIES,), (PENDING,)),
-    Verb("rescue", (ENQUEUED, STARTED), (PENDING, FAILED)),
+    # Lost with its runner or its worker; cancelled when it had been asked to stop.
+    Verb("rescue", (ENQUEUED, STARTED), (PENDING, FAILED, CANCELLED)),
+    # It cannot be started: its channel is gone, or no request can be made for it.
+    Verb("refuse", (PENDING, ENQUEUED), (FAILED,)),
     # A started job is asked to stop; it is its executor that ends it.
     Verb("stop", (STARTED,), (CANCELLED,)),
     Verb("cancel", (WAIT_DEPENDENCIES, PENDING, ENQUEUED, FAILED), (CANCELLED,)),

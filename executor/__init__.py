@@ -9,14 +9,19 @@
     the body in its transaction, its error as a value
 ``recording``
     the outcome written, whoever waited for it released
+``telling``
+    of jobs that runners ended, to who has to know
 ``watching``
     jobs that have to stop
+``keys``
+    who may ask for it
 ``hooks``
     the steps that other add-ons may wrap
 """
 
-from .connections import secret
 from .hooks import JobHooks, hooks_of
+from .keys import prove
 from .serving import serve
+from .telling import tell
 
-__all__ = ["JobHooks", "hooks_of", "secret", "serve"]
+__all__ = ["JobHooks", "hooks_of", "prove", "serve", "tell"]

@@ -54,6 +54,7 @@ class Lease:
             # Short statements, each seeing what others committed just before (D3);
             # transactions are begun and ended by word, so that several statements
             # make one round trip.
+            connections.notice_silence(self.env.cr._cnx)
             self._cr = connections.take(self.env.cr.dbname)
         else:
             self._cr = self.env.cr

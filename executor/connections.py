@@ -10,11 +10,14 @@ at the same time: one in a prefork worker.
 from __future__ import annotations
 
 import logging
+import os
 import select
+import socket
 import threading
 import time
 
 import psycopg2
+import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from odoo.orm.registry import _CACHES_BY_KEY
@@ -38,6 +41,35 @@ _KEEPALIVE = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+# The same for the connection of the bodies, which is made by Odoo; and how long what
+# was sent may stay unanswered (ms).
+_SOCKET = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 15_000,
+}
+
+
+def notice_silence(cnx) -> None:
+    """Have the connection end when the network has died without a word.
+
+    Otherwise the worker would wait for an answer as long as the system likes.
+    """
+    if getattr(cnx, "_queue_job_notices", False):
+        return
+    cnx._queue_job_notices = True
+    with socket.socket(fileno=os.dup(cnx.fileno())) as sock:
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _SOCKET.items():
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class _Connection(psycopg2.extensions.connection):
+    """One that takes attributes."""
 
 
 class LeaseCursor:
@@ -46,11 +78,19 @@ class LeaseCursor:
     def __init__(self, dbname: str):
         _name, info = connection_info_for(dbname)
         info = {"connect_timeout": 10, **_KEEPALIVE, **info}
-        self._cnx = psycopg2.connect(**info)
+        self._cnx = psycopg2.connect(connection_factory=_Connection, **info)
+        notice_silence(self._cnx)
         self._cnx.autocommit = True
         self._cr = self._cnx.cursor()
         self.dbname = dbname
         self.used_at = time.monotonic()
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
         storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
         if self._queue_job_prepared:
             # Behind a pooler the session is not ours alone, and nothing is planned
@@ -117,18 +157,6 @@ def give_back(cr: LeaseCursor) -> None:
     cr.used_at = time.monotonic()
     with _lock:
         _free.append(cr)
-
-
-def secret(dbname: str) -> str:
-    """The key of the proofs of a database's runners; empty without.
-
-    :raises psycopg2.Error: there is no such database, or none of Odoo
-    """
-    cr = take(dbname)
-    try:
-        return storage.execution.secret(cr)
-    finally:
-        give_back(cr)
 
 
 def _close_idle() -> None:

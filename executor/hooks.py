@@ -51,9 +51,9 @@ class JobHooks:
         release_dependents(job)
 
     @classmethod
-    def _get_failure_values(cls, job, traceback_text, error):
+    def _get_failure_values(cls, job, traceback_txt, orig_exception):
         """What a failed job keeps: ``exc_info``, ``exc_name``, ``exc_message``."""
-        return failure_values(job, traceback_text, error)
+        return failure_values(job, traceback_txt, orig_exception)
 
 
 def hooks_of(registry) -> type[JobHooks]:

@@ -7,6 +7,8 @@ import traceback
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
+import psycopg2
+
 from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.exceptions import ConcurrencyError
@@ -214,12 +216,18 @@ def _kind_of(job, error: BaseException) -> outcome.Kind:
         return outcome.Kind.TIMEOUT
     if isinstance(error, RetryableJobError):
         return outcome.Kind.RETRYABLE
-    if isinstance(error, CONCURRENCY_ERRORS):
+    if isinstance(error, CONCURRENCY_ERRORS) or _has_lost_its_connection(job, error):
         return outcome.Kind.CONCURRENCY
     policy = policy_of(job)
     if policy is not None and policy.matches(class_names(type(error))):
         return outcome.Kind.POLICY
     return outcome.Kind.OTHER
+
+
+def _has_lost_its_connection(job, error: BaseException) -> bool:
+    """PostgreSQL or the network went away under the body, which did nothing then."""
+    lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    return lost and bool(job.env.cr._cnx.closed)
 
 
 def policy_of(job):

@@ -234,21 +234,23 @@ def _fail(env, job, decision: outcome.Failed) -> None:
         kept["exc_info"] or "",
         extra=logs.fields(job, job.state, _seconds(job, now)),
     )
-    _tell(env, job)
-    _call_on_fail(env, job, kept)
+    post_failure(env, job._id, job.uuid)
+    call_on_fail(env, job, kept)
 
 
-def _tell(env, job) -> None:
+def post_failure(env, job_id: int, uuid: str) -> None:
     """Post the failure to the job's followers; a trouble there is not the job's."""
-    record = env["queue.job"].browse(job._id)
+    record = env["queue.job"].browse(job_id)
     try:
         with env.cr.savepoint():
             record._message_post_on_failure()
     except Exception:
-        _say_trouble(job, "The failure of job %s could not be posted", job.uuid)
+        text = "The failure of job %s could not be posted"
+        _logger.exception(text, uuid, extra={"job_uuid": uuid})
 
 
-def _call_on_fail(env, job, kept: dict) -> None:
+def call_on_fail(env, job, kept: dict) -> None:
+    """Call the method that the job's function names; its trouble is not the job's."""
     name = job.job_config.on_fail_method_name
     if not name:
         return

@@ -12,7 +12,7 @@ from .. import storage
 from ..clock import utcnow
 from ..core import states
 from ..exception import JobError, RetryableJobError
-from . import logs, performing
+from . import logs, performing, telling
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
@@ -34,6 +34,9 @@ def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
     :return: how many jobs were executed
     """
     executed = 0
+    if uuid == storage.untold.REQUEST:
+        telling.tell(env)
+        return executed
     with Lease(env, seconds) as lease:
         going = lease.start(uuid, attempt)
         while going:

@@ -86,7 +86,11 @@ class JobSerialized(fields.Field):
         return value
 
     def convert_to_export(self, value, record):
-        return self._to_text(value) or ""
+        text = self._to_text(value) or ""
+        hide = getattr(record, "_hide_arguments", None)
+        if not text or hide is None:
+            return text
+        return json.dumps(hide(self.name, json.loads(text)), ensure_ascii=False)
 
     def convert_to_display_name(self, value, record):
         return self._to_text(value) or False

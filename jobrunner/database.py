@@ -18,7 +18,7 @@ from .flights import Flights
 from .holder import Holder
 from .housekeeping import LOOK_AFTER, Housekeeper
 from .loop import Loop, Watched, clock, close_quietly, forks, line_of
-from .scheduling import Request, Scheduled, run
+from .scheduling import Request, Scheduled, run, telling
 
 _logger = logging.getLogger(__name__)
 
@@ -26,6 +26,9 @@ _logger = logging.getLogger(__name__)
 GAP = 0.01
 #: the same when all places are taken: only the end of a job gives one
 FULL_GAP = 0.1
+#: the same when another runner was faster, the first and the most: of many runners one
+#: is enough, and it has to be missed for no longer than this
+_LEFT = (0.05, 1.0)
 #: seconds in which the ends of several requests make one pass
 _END_GAP = 0.002
 #: seconds between two looks at a database that cannot tell of new jobs
@@ -85,7 +88,8 @@ class Database:
         self.closed = False
         self.flights = Flights()
         self._last_pass = 0.0
-        self._full = False
+        self._left = Backoff(*_LEFT)
+        self._gap = GAP
         self._busy_since: float | None = None
         self._holder = Holder(self)
         self._quiet: dict[str, float] = {}
@@ -153,8 +157,7 @@ class Database:
         notifies = self._session.connection.notifies
         if notifies:
             notifies.clear()
-            gap = FULL_GAP if self._full else GAP
-            self.due = min(self.due, max(now, self._last_pass + gap))
+            self.due = min(self.due, max(now, self._last_pass + self._gap))
 
     # --------------------------------------------------------------------- pass
 
@@ -197,11 +200,17 @@ class Database:
         result = run(cr, look, self.name, self.config, self.number)
         schedule.commit(cr)
         self._last_pass = now
-        self._full = result.full
+        self._gap = self._gap_after(result)
         self._plan(result, now)
         self.flights.take_off(result.requests)
         self.sent += len(result.requests)
         return result.requests
+
+    def _gap_after(self, result: Scheduled) -> float:
+        if result.left:
+            return self._left.fail()
+        self._left.reset()
+        return FULL_GAP if result.full else GAP
 
     def ended(self, request: Request, outcome: Outcome) -> None:
         """A request is over, whatever became of its job."""
@@ -211,6 +220,8 @@ class Database:
     def _plan(self, result: Scheduled, now: float) -> None:
         if result.wake_after is not None:
             self.due = min(self.due, now + result.wake_after)
+        if result.left:
+            self.due = min(self.due, now + self._gap)
         if result.running or result.requests:
             self.due = min(self.due, now + LOOK_AFTER)
         if not result.busy:
@@ -224,21 +235,26 @@ class Database:
                 "no job runs: modules are marked to be installed, updated or removed",
             )
 
-    def keep_house(self, now: float) -> None:
+    def keep_house(self, now: float) -> list[Request]:
         """Show that the runner lives, and put in order what is due; to be called once
         the requests of a pass are on their way, which do not wait for that.
 
         Errors of the database are this object's own business.
+
+        :return: what is to be sent besides
         """
+        requests: list[Request] = []
         self._holder.refresh(now)
         if self._session is None:
-            return
+            return requests
         try:
             with self._session.connection.cursor() as cr:
                 self._keep_house(cr, now)
+                requests = self._tell(cr, now)
             self._take_notifications(now)
         except psycopg2.Error as error:
             self._trouble(error, now)
+        return requests
 
     def _keep_house(self, cr, now: float) -> None:
         flying = self.flights.flying
@@ -251,6 +267,17 @@ class Database:
             # Nobody foresaw it, and the passes are not to suffer from it.
             _logger.exception("queue job runner: database %s", self.name)
             schedule.rollback(cr)
+
+    def _tell(self, cr, now: float) -> list[Request]:
+        """Have a worker tell of the jobs that runners have ended."""
+        if self._busy_since is not None or 0 in self.flights.flying:
+            return []
+        secret = self._housekeeper.to_tell(cr, now)
+        if not secret:
+            return []
+        requests = [telling(self.name, secret)]
+        self.flights.take_off(requests)
+        return requests
 
     def _trouble(self, error: psycopg2.Error, now: float) -> None:
         """A statement failed: go on a little later, or connect anew."""

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
-from ..storage import channel, graph, presence, recovery, rollup, schedule
+from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
 from .config import Config
 from .loop import clock
 
@@ -25,6 +25,8 @@ LOOK_AFTER = 0.5
 SHOW = 5.0
 #: seconds between two rounds through the rest
 TIDY = 10.0
+#: seconds after a request to tell of jobs before the next one
+TELL_AGAIN = 5.0
 #: seconds of such a round that are for the figures, when there are many to add up
 ADD_UP = 0.2
 #: how often a job's worker may die when nobody says otherwise
@@ -50,6 +52,7 @@ class Housekeeper:
         self._next_look = 0.0
         self._next_show = 0.0
         self._next_tidy = 0.0
+        self._next_tell = 0.0
         self._repaired_up_to = 0
 
     def run(
@@ -71,6 +74,18 @@ class Housekeeper:
             self._next_show = now + SHOW
             self._show(cr, passes, sent)
         return changed
+
+    def to_tell(self, cr, now: float) -> str | None:
+        """The secret of the database when somebody has to be told of jobs' ends.
+
+        They were written by runners, which have no models to tell of them: whoever
+        has (``executor.tell``) is to be asked for it.
+        """
+        if now < self._next_tell:
+            return None
+        secret = untold.due(cr)
+        self._next_tell = now + (LOOK_AFTER if secret is None else TELL_AGAIN)
+        return secret
 
     # ---------------------------------------------------------------- what runs
 
@@ -119,6 +134,7 @@ class Housekeeper:
         recovery.rescue(cr, dead, outcome)
         schedule.commit(cr)
         self.rescued += 1
+        self._next_tell = 0.0
         _logger.warning(
             "job %s channel=%s attempt=%s: its worker %s died (%s times), it is %s",
             dead.uuid,
@@ -168,9 +184,10 @@ class Housekeeper:
                 f"The channel {name} does not exist (any more): create it, or move the"
                 " job to another channel, and requeue it."
             )
-            failed += recovery.fail_pending(cr, name, "ChannelNotFound", text, _BATCH)
+            failed += recovery.refuse_pending(cr, name, "ChannelNotFound", text, _BATCH)
         schedule.commit(cr)
         if failed:
+            self._next_tell = 0.0
             _logger.error(
                 "Database %s: %d jobs failed, for their channels do not exist: %s",
                 self.name,

@@ -119,20 +119,27 @@ class QueueJobRunner:
 
     def _serve(self, database: Database, now: float) -> None:
         try:
-            for request in database.pass_(now).dispatch:
-                _logger.debug(
-                    "job %s channel=%s attempt=%s: requested from %s",
-                    request.uuid,
-                    request.channel,
-                    request.attempt,
-                    database.name,
-                )
-                self._send(database, request)
-            database.keep_house(now)
+            requests = database.pass_(now).dispatch
+            self._send_all(database, requests)
+            if requests:
+                # They are connected by now: off with them, before anything slower.
+                self._loop.turn(0.0)
+            self._send_all(database, database.keep_house(now))
         except Exception:
             # One database's trouble, whatever it is, is not the others'.
             _logger.exception("queue job runner: database %s", database.name)
             database.give_up(now)
+
+    def _send_all(self, database: Database, requests: list[Request]) -> None:
+        for request in requests:
+            _logger.debug(
+                "job %s channel=%s attempt=%s: requested from %s",
+                request.uuid,
+                request.channel,
+                request.attempt,
+                database.name,
+            )
+            self._send(database, request)
 
     def _send(self, database: Database, request: Request) -> None:
         ended = functools.partial(database.ended, request)

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core import channel_config, channels, proof
-from ..storage import presence, recovery, schedule
+from ..storage import presence, recovery, schedule, untold
 from .config import Config
 
 _logger = logging.getLogger(__name__)
 
 #: jobs that are let into the queue at once when their date has come
 PROMOTE_LIMIT = 2000
-#: seconds after which a pass that another runner prevented is made again
-_ANOTHER_TRY = 0.05
+#: seconds after which it is looked for the date after those that have come
+_NEXT_DATE = 0.05
 #: seconds until it is looked again whether modules are still being installed
 _BUSY_WAIT = 1.0
 #: how often the front of a queue is read again when somebody keeps hold of it
@@ -45,6 +45,7 @@ class Scheduled:
 
     wake_after: seconds until the next pass is due, None: when something happens
     full: jobs wait for a place, and nothing but the end of one gives it
+    left: jobs wait, and another runner sees to them at this moment
     busy: modules are being installed: nothing runs meanwhile
     running: jobs are enqueued or started
     """
@@ -52,6 +53,7 @@ class Scheduled:
     requests: list[Request]
     wake_after: float | None = None
     full: bool = False
+    left: bool = False
     busy: bool = False
     running: bool = False
 
@@ -88,9 +90,8 @@ def run(
     if look.busy:
         return Scheduled([], _BUSY_WAIT, busy=True, running=look.running)
     if not look.mine:
-        wanted = look.ready or look.due
-        wake = _ANOTHER_TRY if wanted else look.next_eta
-        return Scheduled([], wake, running=look.running)
+        left = look.ready or look.due
+        return Scheduled([], look.next_eta, left=left, running=look.running)
     promoted = schedule.promote_due(cr, PROMOTE_LIMIT) if look.due else 0
     wake = _after_promotion(promoted, look)
     if not look.ready and not promoted:
@@ -107,7 +108,7 @@ def _after_promotion(promoted: int, look: schedule.Look) -> float | None:
         return 0.0
     # The date after those that have come is not known before the next look; a job
     # that somebody holds stays due for as long as he likes.
-    return _ANOTHER_TRY if promoted else _BUSY_WAIT
+    return _NEXT_DATE if promoted else _BUSY_WAIT
 
 
 def _enqueue(cr, database, config, runner, limit) -> Scheduled:
@@ -217,10 +218,16 @@ def _requests(cr, database, secret, taken) -> list[Request]:
         except ValueError as error:
             # A row that another tool wrote; it would come back for ever.
             _logger.error("job %s channel=%s: %s", job.uuid, job.channel, error)
-            recovery.fail_enqueued(cr, job.id, "ValueError", str(error))
+            recovery.refuse_enqueued(cr, job.id, "ValueError", str(error))
             continue
         requests.append(Request(*job, signed))
     return requests
+
+
+def telling(database: str, secret: str) -> Request:
+    """A request to tell of jobs that runners have ended."""
+    signed = proof.sign(secret, database, untold.REQUEST, 0)
+    return Request(0, untold.REQUEST, 0, "", signed)
 
 
 def hold_number(cr, runner: int) -> None:

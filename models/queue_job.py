@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from .. import buffer, storage
 from ..core import states
 from ..fields import JobSerialized
+from .queue_job_function import parse_name
 
 
 class QueueJob(models.Model):
@@ -39,7 +41,9 @@ class QueueJob(models.Model):
     job_function_id = fields.Many2one("queue.job.function", "Function", readonly=True)
     channel = fields.Char(default="root")
     channel_method_name = fields.Char(
-        "Complete Method Name", compute="_compute_channel_method_name"
+        "Complete Method Name",
+        compute="_compute_channel_method_name",
+        search="_search_channel_method_name",
     )
     priority = fields.Integer(default=10, aggregator=False)
     eta = fields.Datetime("Execute only after")
@@ -143,6 +147,17 @@ class QueueJob(models.Model):
             job.channel_method_name = self.env["queue.job.function"].job_function_name(
                 job.model_name, job.method_name
             )
+
+    @api.model
+    def _search_channel_method_name(self, operator, names):
+        if operator != "in":
+            return NotImplemented
+        places = (parse_name(name) for name in names)
+        return Domain.OR(
+            [("model_name", "=", place[0]), ("method_name", "=", place[1])]
+            for place in places
+            if place
+        )
 
     @api.depends("graph_uuid")
     def _compute_graph_jobs_count(self):

@@ -6,6 +6,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..core.channel_config import normalize_name
 from ..core.channels import ROOT
+from ..core.wording import worded
 from ..storage import channel as storage
 
 #: a change of one of these changes which jobs may run
@@ -43,7 +44,7 @@ class QueueJobChannel(models.Model):
     )
     removal_interval = fields.Integer(
         "Retention (days)",
-        default=30,
+        default=lambda self: self.env["queue.job"]._removal_interval,
         aggregator=False,
         tracking=True,
         help="Jobs of this channel that are done or cancelled are deleted after this "
@@ -130,7 +131,7 @@ class QueueJobChannel(models.Model):
         try:
             normalize_name(f"{ROOT}.{self.name}")
         except ValueError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(worded(error, self.env._)) from error
 
     @api.constrains("capacity", "sequential", "throttle", "removal_interval")
     def _check_limits(self):

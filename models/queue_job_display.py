@@ -8,14 +8,20 @@ import json
 from pprint import pformat
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 
 from ..exception import JobDecodeError
 from ..fields import decode, mask
+from ..sentinel import EDIT_SENTINEL
 
 #: names of arguments whose values are nobody's business, unless the setting says other
 MASKED_ARGUMENTS = "password, passwd, secret, token, api_key"
 
 _WIDTH = 78
+#: the fields that may hold them
+_CALLED_WITH = frozenset({"args", "kwargs"})
+#: context key: a record is read, by its id; no client can give its value
+_READING = "_queue_job_reading"
 
 
 class QueueJob(models.Model):
@@ -73,14 +79,33 @@ class QueueJob(models.Model):
     def _read_format(self, fnames, load="_classic_read"):
         """What a client reads of the arguments: those with some names are hidden."""
         found = super()._read_format(fnames, load)
-        shown = {"args", "kwargs"}.intersection(fnames)
-        names = self._masked_argument_names() if shown else ()
-        if names:
+        for field in _CALLED_WITH.intersection(fnames):
             for job, values in zip(self, found):
-                for field in shown:
-                    hidden = job._positions(names) if field == "args" else ()
-                    values[field] = mask(values[field], names, hidden)
+                values[field] = job._hide_arguments(field, values[field])
         return found
+
+    def _hide_arguments(self, field, stored):
+        """The stored JSON of a field as anybody may see it; exports ask for it too."""
+        if field not in _CALLED_WITH:
+            return stored
+        names = self._masked_argument_names()
+        hidden = self._positions(names) if field == "args" else ()
+        return mask(stored, names, hidden)
+
+    def _fetch_query(self, query, fields):
+        reading = self.with_context(**{_READING: EDIT_SENTINEL})
+        fetched = super(QueueJob, reading)._fetch_query(query, fields)
+        return fetched.with_env(self.env)
+
+    def _field_to_sql(self, alias, fname, query=None):
+        """Refuse to find, sort or group jobs by what is hidden when it is read."""
+        if fname.partition(".")[0] in _CALLED_WITH and not (
+            self.env.su or self.env.context.get(_READING) is EDIT_SENTINEL
+        ):
+            raise AccessError(
+                self.env._("Jobs cannot be searched or grouped by their arguments.")
+            )
+        return super()._field_to_sql(alias, fname, query)
 
     def _readable(self, stored):
         """Text for a value of the stored JSON."""

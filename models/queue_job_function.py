@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..core.retry import parse_policy, validate_pattern
+from ..core.wording import Refusal, _lt, worded
 from ..fields import JobSerialized
 
 #: who made the record of a function
@@ -235,7 +236,7 @@ class QueueJobFunction(models.Model):
                     "%(function)s: %(what)s: %(error)s",
                     function=self.name,
                     what=what,
-                    error=error,
+                    error=worded(error, self.env._),
                 )
             ) from error
 
@@ -302,6 +303,17 @@ def _check_action(action):
     for key, value in action.items():
         wanted = _RELATED_ACTION_KEYS.get(key)
         if wanted is None:
-            raise ValueError(f"unknown key {key!r}; known: enable, func_name, kwargs")
+            known = ", ".join(_RELATED_ACTION_KEYS)
+            text = _lt(
+                "unknown key %(key)s; known: %(known)s", key=repr(key), known=known
+            )
+            raise Refusal(text)
         if value is not None and not isinstance(value, wanted):
-            raise ValueError(f"{key} is {value!r}, not of type {wanted.__name__}")
+            raise Refusal(
+                _lt(
+                    "%(key)s is %(value)s, not of type %(type)s",
+                    key=key,
+                    value=repr(value),
+                    type=wanted.__name__,
+                )
+            )

@@ -210,6 +210,7 @@ class QueueJobFunction(models.Model):
                 "timeout": declaration.timeout,
                 "allow_commit": declaration.allow_commit,
                 "retry_policy": json.dumps(dict(policy)) if policy else False,
+                "on_fail_method": declaration.on_fail or False,
             }
         )
         _logger.info("Registered the job function %s", name)
@@ -245,6 +246,7 @@ def _config_of(declaration):
         related_action_kwargs=action.get("kwargs") or {},
         job_function_id=None,
         allow_commit=declaration.allow_commit,
+        on_fail_method_name=declaration.on_fail,
         timeout=declaration.timeout,
         retry_policy=parse_policy(declaration.retry_policy),
         declared=True,

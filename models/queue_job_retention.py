@@ -16,6 +16,9 @@ _BATCH = 5000
 class QueueJob(models.Model):
     _inherit = "queue.job"
 
+    # days for which a new channel keeps jobs that are over
+    _removal_interval = 30
+
     @api.model
     def autovacuum(self):
         """Delete the jobs that are over for longer than channel or function say."""

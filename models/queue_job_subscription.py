@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import format_datetime
 
 PERIODS = {
     "hour": timedelta(hours=1),
@@ -107,7 +108,6 @@ class QueueJobSubscription(models.Model):
         )
 
     def _body(self, groups, total):
-        since = fields.Datetime.context_timestamp(self, self.last_sent_at)
         lines = Markup().join(
             Markup("<li><b>{}×</b> &lt;{}&gt;.{}: {}</li>").format(
                 count, model, method, error or self.env._("no error is known")
@@ -120,7 +120,7 @@ class QueueJobSubscription(models.Model):
             self.env._(
                 "%(total)s tries have failed since %(since)s.",
                 total=total,
-                since=since.strftime("%Y-%m-%d %H:%M"),
+                since=format_datetime(self.env, self.last_sent_at),
             ),
             lines,
             more if rest > 0 else "",

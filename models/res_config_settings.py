@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..jobrunner import config as runner_config
+from ..storage import rollup
 from .queue_job_display import MASKED_ARGUMENTS
 
 _MAX_DEATHS = "queue_job.max_deaths"
@@ -33,18 +34,55 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="queue_job.masked_arguments",
     )
 
+    queue_job_metrics_token = fields.Char(
+        "Token for Monitors",
+        config_parameter="queue_job.metrics_token",
+        groups="base.group_system",
+    )
+    queue_job_server_metrics_token = fields.Boolean(compute="_compute_queue_job_server")
+    queue_job_health_max_wait = fields.Integer(
+        "Longest Wait (s)", config_parameter="queue_job.health_max_wait"
+    )
+    queue_job_stat_minute_days = fields.Integer(
+        "Figures by the Minute (days)",
+        default=rollup.USUAL_DAYS[rollup.MINUTE],
+        config_parameter="queue_job.stat_minute_days",
+    )
+    queue_job_stat_hour_days = fields.Integer(
+        "Figures by the Hour (days)",
+        default=rollup.USUAL_DAYS[rollup.HOUR],
+        config_parameter="queue_job.stat_hour_days",
+    )
+
     def _compute_queue_job_server(self):
         config = runner_config.get()
         deaths = config.max_deaths
         self.queue_job_is_served = self.env["queue.job"]._is_served()
         self.queue_job_server_delay_policy = config.delay_policy or False
         self.queue_job_server_max_deaths = False if deaths is None else str(deaths)
+        self.queue_job_server_metrics_token = bool(config.metrics_token)
 
     @api.constrains("queue_job_max_deaths")
     def _check_queue_job_max_deaths(self):
         for settings in self:
             if settings.queue_job_max_deaths < 0:
                 raise ValidationError(self.env._("Deaths at most: 0 or more."))
+
+    @api.constrains(
+        "queue_job_health_max_wait",
+        "queue_job_stat_minute_days",
+        "queue_job_stat_hour_days",
+    )
+    def _check_queue_job_monitoring(self):
+        for settings in self:
+            if settings.queue_job_health_max_wait < 0:
+                raise ValidationError(self.env._("Longest wait: 0 seconds or more."))
+            days = (
+                settings.queue_job_stat_minute_days,
+                settings.queue_job_stat_hour_days,
+            )
+            if min(days) < 1:
+                raise ValidationError(self.env._("Figures are kept for 1 day or more."))
 
     # Not a config_parameter of the field: such a field cannot keep a 0.
     @api.model

@@ -16,6 +16,7 @@ from . import (
     insertion,
     live,
     locks,
+    neighbours,
     performance,
     picture,
     prepared,
@@ -28,4 +29,5 @@ from . import (
     schema,
     transition,
     tries,
+    untold,
 )

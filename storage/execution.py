@@ -32,7 +32,7 @@ WITH started AS (
 ), stamped AS (
     UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
      WHERE started.channel = throttle.channel
-        OR started.channel LIKE throttle.channel || '.%%'
+        OR starts_with(started.channel, throttle.channel || '.')
     RETURNING 1
 )
 SELECT started.*, EXISTS (SELECT 1 FROM stamped), ARRAY[{{signals}}] FROM started
@@ -62,10 +62,11 @@ _PLANS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
 SET jit = off;
 """
-# A machine that vanishes without a word holds its jobs no longer than this.
+# A machine that vanishes without a word holds its jobs no longer than this, whether
+# PostgreSQL waits for it or has an answer for it under way (ms).
 _LIVENESS = """
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
-SET tcp_keepalives_count = 3
+SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000
 """
 # A start waits for no disk. The commit of the job itself does, and comes after it in
 # the log: either a crash of PostgreSQL keeps both, or the job's work is undone as well

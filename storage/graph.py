@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from .untold import noted
+
 _TAKE_BARRIERS = """
 SELECT nextval('queue_job_barrier_id_seq') FROM generate_series(1, %s)
 """
@@ -105,13 +107,13 @@ SELECT looked.parent_id, job.state,
   FROM looked LEFT JOIN queue_job job ON job.id = looked.parent_id
  ORDER BY looked.parent_id
 """
-_CANCEL = """
+_CANCEL = noted("""
 UPDATE queue_job
    SET state = 'cancelled', date_cancelled = now() AT TIME ZONE 'UTC',
        result = %(reason)s
  WHERE id = ANY(%(ids)s) AND state = 'wait_dependencies'
-RETURNING id
-"""
+RETURNING id, state
+""")
 # barriers that nobody waits behind any more, and their edges
 _PRUNE = """
 WITH gone AS (

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.outcome import Cancelled, Failed, Retry
 from .locks import JOB, RUNNER
+from .untold import noted
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 # The keys of the advisory locks of a class that are held in this database.
@@ -92,18 +93,20 @@ UPDATE queue_job
        exc_name = %(exc_name)s, exc_message = %(exc_message)s, exc_info = NULL
  WHERE id = %(id)s AND state = 'started'
 """
-_RESCUE_FAILED = """
+_RESCUE_FAILED = noted("""
 UPDATE queue_job
    SET state = 'failed', deaths = %(deaths)s,
        exc_name = %(exc_name)s, exc_message = %(exc_message)s, exc_info = NULL
- WHERE id = %(id)s
-"""
-_RESCUE_CANCELLED = f"""
+ WHERE id = %(id)s AND state = 'started'
+RETURNING id, state
+""")
+_RESCUE_CANCELLED = noted(f"""
 UPDATE queue_job
    SET state = 'cancelled', deaths = %(deaths)s, date_cancelled = {_UTC},
        result = %(reason)s
- WHERE id = %(id)s
-"""
+ WHERE id = %(id)s AND state = 'started'
+RETURNING id, state
+""")
 _MAX_DEATHS = """
 SELECT value FROM ir_config_parameter WHERE key = 'queue_job.max_deaths'
 """
@@ -129,21 +132,24 @@ UPDATE queue_job SET channel = 'root'
                WHERE state = 'pending' AND ready AND channel IS NULL
                LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED))
 """
-_FAIL_PENDING = """
+# refuse: jobs that cannot be started at all
+_REFUSE_PENDING = noted("""
 UPDATE queue_job
    SET state = 'failed', exc_name = %(exc_name)s, exc_message = %(exc_message)s,
        exc_info = NULL
- WHERE id = ANY(ARRAY(SELECT id FROM queue_job
+ WHERE state = 'pending'
+   AND id = ANY(ARRAY(SELECT id FROM queue_job
                WHERE state = 'pending' AND ready AND channel = %(channel)s
                LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
-RETURNING id
-"""
-_FAIL_ENQUEUED = """
+RETURNING id, state
+""")
+_REFUSE_ENQUEUED = noted("""
 UPDATE queue_job
    SET state = 'failed', exc_name = %(exc_name)s, exc_message = %(exc_message)s,
        exc_info = NULL
  WHERE id = %(id)s AND state = 'enqueued'
-"""
+RETURNING id, state
+""")
 
 
 class Released(NamedTuple):
@@ -259,7 +265,7 @@ def unknown_channels(cr, configured: Collection[str]) -> list[str]:
     return [name for name in names if name not in known]
 
 
-def fail_pending(
+def refuse_pending(
     cr, channel: str, exc_name: str, exc_message: str, limit: int = 1000
 ) -> list[int]:
     """Fail jobs that wait in the channel; return their ids, at most ``limit``."""
@@ -269,11 +275,11 @@ def fail_pending(
         "exc_message": exc_message,
         "limit": limit,
     }
-    cr.execute(_FAIL_PENDING, params)
+    cr.execute(_REFUSE_PENDING, params)
     return [row[0] for row in cr.fetchall()]
 
 
-def fail_enqueued(cr, job_id: int, exc_name: str, exc_message: str) -> None:
+def refuse_enqueued(cr, job_id: int, exc_name: str, exc_message: str) -> None:
     """Fail an enqueued job that no request can be made for."""
     params = {"id": job_id, "exc_name": exc_name, "exc_message": exc_message}
-    cr.execute(_FAIL_ENQUEUED, params)
+    cr.execute(_REFUSE_ENQUEUED, params)

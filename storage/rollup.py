@@ -191,7 +191,8 @@ DELETE FROM queue_job_stat AS total
      WHERE hour.grain = 'hour' AND hour.channel = total.channel
        AND hour.function = total.function)
 """
-_USUAL_DAYS = {MINUTE: 2, HOUR: 91}
+#: the days that figures of each grain are kept when nothing else is said
+USUAL_DAYS = {MINUTE: 2, HOUR: 91}
 
 
 def prepare(cr) -> None:
@@ -238,7 +239,7 @@ def prune(cr, limit: int = 5000) -> int:
     cr.execute(_KEEP)
     kept = {key: value for key, value in cr.fetchall() if (value or "").isdecimal()}
     removed = 0
-    for grain, usual in _USUAL_DAYS.items():
+    for grain, usual in USUAL_DAYS.items():
         days = int(kept.get(f"queue_job.stat_{grain}_days", usual))
         cr.execute(_PRUNE, {"grain": grain, "days": days, "limit": limit})
         removed += cr.rowcount

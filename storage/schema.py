@@ -39,6 +39,14 @@ CREATE INDEX IF NOT EXISTS queue_job_edge_parent_idx
     ON queue_job_edge (parent_id) INCLUDE (barrier_id, met);
 CREATE INDEX IF NOT EXISTS queue_job_edge_unmet_idx
     ON queue_job_edge (parent_id) WHERE NOT met;
+-- ends of jobs that runners wrote, until who has to know of them is told
+CREATE TABLE IF NOT EXISTS queue_job_untold (
+    id serial PRIMARY KEY,
+    job_id integer NOT NULL,
+    state varchar NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
+    due timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+);
 -- how far the body of a running job says it is
 CREATE TABLE IF NOT EXISTS queue_job_progress (
     job_id integer PRIMARY KEY,
@@ -75,7 +83,7 @@ _DROP = """
 DROP TABLE IF EXISTS
     queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
     queue_job_progress, queue_job_channel_alias, queue_job_rollup,
-    queue_job_watch, queue_job_touch
+    queue_job_watch, queue_job_touch, queue_job_untold
 """
 
 

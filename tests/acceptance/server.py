@@ -61,17 +61,19 @@ def free_port() -> int:
 
 
 class Database:
-    """A copy of the database with the add-ons, removed at the end."""
+    """A copy of the database with the add-ons, or of another, removed at the end."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, template: str = TEMPLATE):
         self.name = f"{TEST_DB}_{name}"
+        self.template = template
 
     def __enter__(self) -> Database:
         self.drop()
-        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, TEMPLATE)
+        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, self.template)
         store = STATE / "data" / "filestore"
-        if (store / TEMPLATE).is_dir():
-            shutil.copytree(store / TEMPLATE, store / self.name, copy_function=os.link)
+        origin = store / self.template
+        if origin.is_dir():
+            shutil.copytree(origin, store / self.name, copy_function=os.link)
         return self
 
     def __exit__(self, *exc_info) -> None:
@@ -220,6 +222,7 @@ class Server:
     :param options: further command line options
     :param config: more for the configuration file: ``{section: {key: value}}``
     :param supervised: it is started again when it ends, as a service manager does
+    :param prefix: what to put before the command
     """
 
     def __init__(
@@ -230,8 +233,10 @@ class Server:
         config=None,
         environ=None,
         supervised=False,
+        prefix=(),
     ):
         self.databases = databases
+        self.prefix = list(prefix)
         self.workers = workers
         self.supervised = supervised
         self.port, self.gevent_port = free_port(), free_port()
@@ -285,8 +290,9 @@ class Server:
 
     def _spawn(self) -> None:
         with self.log_path.open("ab") as log:
+            command = [PYTHON, ODOO_BIN, "server", "-c", str(self.conf)]
             self.process = subprocess.Popen(
-                [PYTHON, ODOO_BIN, "server", "-c", str(self.conf), *self.options],
+                [*self.prefix, *command, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg2
 
+from .network import Network
 from .server import TEST_DB, free_port, wait_until
 
 
@@ -93,9 +94,13 @@ class Bouncer:
 
 
 class Cluster:
-    """A PostgreSQL that a test may kill, with a copy of the test database."""
+    """A PostgreSQL that a test may kill, with a copy of the test database.
 
-    def __init__(self):
+    :param network: it listens there, on the side of the database
+    """
+
+    def __init__(self, network: Network | None = None):
+        self.network = network
         self.folder = Path(tempfile.mkdtemp(prefix="qj-pg-", dir="/tmp"))
         self.port = free_port()
         self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -119,6 +124,9 @@ class Cluster:
             "UTF8",
             "--locale=C.UTF-8",
         )
+        if self.network:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
         self.start()
         subprocess.run(["createdb", *self.arguments, self.name], check=True)
         dump = subprocess.Popen(["pg_dump", self.name], stdout=subprocess.PIPE)
@@ -132,7 +140,9 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        options = f"-k {self.folder} -p {self.port} -c listen_addresses='' -c fsync=off"
+        address = self.network.address if self.network else ""
+        options = f"-k {self.folder} -p {self.port} -c fsync=off"
+        options += f" -c listen_addresses='{address}'"
         self._run(
             "pg_ctl",
             "-s",
@@ -162,6 +172,8 @@ class Cluster:
                 "--clear-groups",
                 *command,
             ]
+        if self.network:
+            command = [*self.network.at("database"), *command]
         log = self.folder.with_suffix(".out")
         with log.open("ab") as out:
             subprocess.run(
@@ -204,3 +216,13 @@ class Cluster:
             "db_port": str(self.port),
             "db_user": "odoo",
         }
+
+    @property
+    def arguments_of_odoo(self) -> list[str]:
+        """The same for Odoo's command line."""
+        return [f"--{name}={text}" for name, text in self.options.items()]
+
+    @property
+    def options_from_afar(self) -> dict[str, str]:
+        """Options of a server on the other side of the network."""
+        return {**self.options, "db_host": self.network.address}

@@ -7,8 +7,10 @@ import time
 
 import psycopg2
 
+from odoo.addons.queue_job.core.proof import sign
+
 from .chaos import EFFECTS, ChaosCase
-from .server import Database, Server, Shell, connection, wait_until
+from .server import TEST_DB, Database, Server, Shell, connection, wait_until
 
 #: seconds within which a database is served, or forgotten
 SOON = 60
@@ -137,7 +139,28 @@ class TestDatabases(ChaosCase):
         for each in (clone, self.new):
             effects = each.value("SELECT count(*) FROM test_queue_effect")
             self.assertEqual(effects, 4)
+        self.check_no_proof_is_valid_in_another(clone)
         self.check_the_sound_one_goes_on()
+
+    def check_no_proof_is_valid_in_another(self, clone):
+        """They have the same secret and the same jobs; but not the same name."""
+        query = "SELECT value FROM ir_config_parameter WHERE key = 'database.secret'"
+        secret = clone.value(query)
+        self.assertEqual(self.new.value(query), secret)
+        ((uuid, attempt),) = clone.query(
+            "SELECT uuid, attempt FROM queue_job ORDER BY id DESC LIMIT 1"
+        )
+        for db, other in ((clone, self.new), (self.new, clone)):
+            own = sign(secret, db.name, uuid, attempt)
+            foreign = sign(secret, other.name, uuid, attempt)
+            answers = [self.ask(db, uuid, attempt, proof) for proof in (own, foreign)]
+            self.assertEqual([answer.status for answer in answers], [200, 403])
+
+    def ask(self, db, uuid, attempt, proof):
+        return self.server.get(
+            f"/queue_job/runjob?job_uuid={uuid}&attempt={attempt}&proof={proof}",
+            {"X-Odoo-Database": db.name},
+        )
 
     def check_a_renamed_one_is_served_under_its_new_name(self):
         renamed = Database("come_renamed")
@@ -199,6 +222,10 @@ class TestNames(ChaosCase):
 
     def test_several_names_in_the_configuration_without_a_list(self):
         self.check_both_are_served({"list_db": "False"})
+
+    def test_a_filter_beside_the_names_of_databases_without_a_list(self):
+        options = {"dbfilter": f"^{TEST_DB}_own[01]$", "list_db": "False"}
+        self.check_both_are_served(options)
 
     def test_a_filter_with_a_host_of_its_own_for_each(self):
         """Under the address that the runner asks, the filter refuses them all: only

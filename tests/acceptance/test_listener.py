@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import unittest
 
@@ -83,6 +85,8 @@ class TestListener(unittest.TestCase):
             self.see_dependants()
             self.see_a_failure()
             self.see_a_retry()
+            self.see_a_death()
+            self.see_a_stop_by_death()
 
     def see_jobs_done(self):
         uuids = [self.shell.enqueue("leave('x')") for _index in range(5)]
@@ -147,3 +151,34 @@ class TestListener(unittest.TestCase):
                 "write done",
             ],
         )
+
+    def see_a_death(self):
+        """A runner fails the job, which cannot call anybody's methods."""
+        uuid = self.shell.enqueue("die()")
+        self.wait_until_in(uuid, "failed")
+        wait_until(
+            lambda: "message failed" in self.seen(uuid),
+            "the failure is told",
+            server=self.server,
+        )
+        self.assertEqual(self.changes(uuid)[-1], "write failed")
+        self.assertEqual(self.changes(uuid).count("write failed"), 1)
+        self.assertEqual(self.seen(uuid).count("message failed"), 1)
+
+    def see_a_stop_by_death(self):
+        uuid = self.shell.enqueue("sleep(60)")
+        self.wait_until_in(uuid, "started")
+        ((pid,),) = self.db.query(
+            "WITH asked AS (INSERT INTO queue_job_stop (job_id, reason)"
+            " SELECT id, 'enough' FROM queue_job WHERE uuid = %s)"
+            " SELECT worker_pid FROM queue_job WHERE uuid = %s",
+            (uuid, uuid),
+        )
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until_in(uuid, "cancelled")
+        wait_until(
+            lambda: "write cancelled" in self.seen(uuid),
+            "the end is told",
+            server=self.server,
+        )
+        self.assertEqual(self.changes(uuid).count("write cancelled"), 1)

@@ -11,6 +11,17 @@ from .server import Database, Server, Shell, wait_until
 #: seconds within which a running job stops when it is asked to
 PROMPT = 5
 
+# What PostgreSQL says at a commit, where nothing in the body is to be seen of it.
+_CONFLICT_AT_COMMIT = """
+CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
+END $$;
+CREATE CONSTRAINT TRIGGER conflict AFTER INSERT ON test_queue_effect
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.name = 'conflict at commit') EXECUTE FUNCTION conflict()
+"""
+
 
 class TestStopping(unittest.TestCase):
     @classmethod
@@ -96,11 +107,65 @@ class TestStopping(unittest.TestCase):
         )
         self.assertEqual(outcomes, [("died",)] * 3)
 
-    def test_a_serialization_failure_counts_as_a_try(self):
-        uuid = self.shell.enqueue("conflict()", "max_retries=2")
+    def test_the_death_of_a_job_is_told_once_though_nobody_of_its_own_lives(self):
+        """Runners fail it by SQL: without telling, its followers and the method that
+        its function names for failures would never know."""
+        uuid = self.shell.enqueue("die_and_be_mourned()")
         self.wait_for(uuid, "failed")
-        self.assertEqual(self.job(uuid, "retry"), 2)
-        self.assertIn("Max. retries (2) reached", self.job(uuid, "exc_message"))
+        job_id = self.job(uuid, "id")
+        wait_until(
+            lambda: not self.db.query("SELECT 1 FROM queue_job_untold"),
+            "it is told",
+            server=self.server,
+        )
+        messages = self.db.query(
+            "SELECT message.id FROM mail_message message"
+            " JOIN ir_model_data data ON data.res_id = message.subtype_id"
+            " AND data.model = 'mail.message.subtype' AND data.name = 'mt_job_failed'"
+            " WHERE message.model = 'queue.job' AND message.res_id = %s",
+            (job_id,),
+        )
+        self.assertEqual(len(messages), 1)
+        effects = "SELECT count(*) FROM test_queue_effect WHERE name = %s"
+        self.assertEqual(self.db.value(effects, ("mourned WorkerDied",)), 1)
+
+    def test_serialization_failures_count_as_tries_wherever_they_come_from(self):
+        """Tried again without being counted, they could go on for ever."""
+        self.db.query(_CONFLICT_AT_COMMIT)
+        self.wait_for(self.shell.enqueue("leave('contested')"), "done")
+        uuids = {
+            when: self.shell.enqueue(f"conflict({when!r})", "max_retries=2")
+            for when in ("body", "flush", "commit")
+        }
+        for when, uuid in uuids.items():
+            self.wait_for(uuid, "failed")
+            job_id, retry, message = self.job(uuid, "id, retry, exc_message")
+            self.assertEqual(retry, 2, when)
+            self.assertIn("Max. retries (2) reached", message)
+            errors = self.db.query(
+                "SELECT outcome, exc_name FROM queue_job_try WHERE job_id = %s"
+                " ORDER BY id",
+                (job_id,),
+            )
+            error = "psycopg2.errors.SerializationFailure"
+            self.assertEqual(errors, [("retry", error), ("failed", error)], when)
+        left = "SELECT name FROM test_queue_effect WHERE name ~ 'conflict|reached'"
+        self.assertEqual(self.db.query(left), [])
+
+    def test_a_job_whose_connection_is_lost_is_tried_again(self):
+        """It has done nothing then, and is not at fault."""
+        uuid = self.shell.enqueue("query_long(2)", "max_retries=3")
+        self.wait_for(uuid, "started")
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname"
+        ended += (
+            " = current_database() AND state = 'active' AND query ~ '^SELECT pg_sl'"
+        )
+        wait_until(lambda: self.db.query(ended), "its query is ended")
+        self.wait_for(uuid, "done")
+        retry, deaths, job_id = self.job(uuid, "retry, deaths, id")
+        self.assertEqual((retry, deaths), (2, 0))
+        outcomes = "SELECT outcome FROM queue_job_try WHERE job_id = %s"
+        self.assertEqual(self.db.query(outcomes, (job_id,)), [("retry",)])
 
     def test_an_error_that_the_policy_names_is_tried_again(self):
         uuid = self.shell.enqueue("fail_to_connect()", "max_retries=2")

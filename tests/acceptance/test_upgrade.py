@@ -3,7 +3,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import unittest
 from pathlib import Path
@@ -37,6 +36,9 @@ COLUMNS = (
 class EarlierDatabase(Database):
     """With the earlier add-on in it, and jobs of every kind."""
 
+    def __init__(self, name):
+        super().__init__(name, template=BASE)
+
     def copied(self, name):
         """The database as it is now, under another name."""
         copy = EarlierDatabase(name)
@@ -45,11 +47,7 @@ class EarlierDatabase(Database):
         return copy
 
     def __enter__(self):
-        self.drop()
-        _maintenance('CREATE DATABASE "{}" TEMPLATE "{}"', self.name, BASE)
-        store = STATE / "data" / "filestore"
-        if (store / BASE).is_dir():
-            shutil.copytree(store / BASE, store / self.name, copy_function=os.link)
+        super().__enter__()
         environ = {**os.environ, "PYTHONPATH": self.earlier_path()}
         self.odoo("server", "-i", "queue_job", "--stop-after-init", env=environ)
         sown = self.odoo("shell", env=environ, input=SEED.read_text(encoding="utf-8"))
@@ -334,7 +332,8 @@ SCHEMA = {
     # those of the add-ons that the tests have besides
     " AND NOT starts_with(indexname, 'queue_job_records_') ORDER BY 1",
     "columns": "SELECT column_name, data_type, column_default, is_nullable"
-    " FROM information_schema.columns WHERE table_name = 'queue_job' ORDER BY 1",
+    " FROM information_schema.columns WHERE table_name = 'queue_job'"
+    " AND NOT starts_with(column_name, 'test_') ORDER BY 1",
     "constraints": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
     " WHERE conrelid::regclass::text IN {tables} ORDER BY 1",
 }

@@ -193,7 +193,7 @@ class TestTakenAway(EndCase):
 
 
 class TestCutOff(EndCase):
-    def test_the_error_of_a_body_whose_connection_is_lost_is_written_on_another(self):
+    def test_the_end_of_a_body_whose_connection_is_lost_is_written_on_another(self):
         def body(records, name):
             self.database.query(
                 "SELECT pg_terminate_backend(%s)",
@@ -207,11 +207,10 @@ class TestCutOff(EndCase):
             self.assertLogs(RECORDING, logging.INFO) as logs,
             mute_logger("odoo.sql_db"),
         ):
-            self.assertEqual(self.drain(), {"failed": 1, "done": 1})
+            self.assertEqual(self.drain(), {"pending": 1, "done": 1})
         self.assertIn("lost its cursor", logs.output[0])
         self.assertEqual(logs.records[0].job_channel, "root")
-        self.assertEqual([outcome for outcome, _name in self.tries()], ["failed"])
-        self.assertEqual(self.database.states(), {"failed": 1, "done": 1})
+        self.assertEqual([outcome for outcome, _name in self.tries()], ["retry"])
 
     def test_a_body_that_closes_its_cursor_has_failed(self):
         def body(records, name):

@@ -125,7 +125,7 @@ class RunnerCase(unittest.TestCase):
     def pass_(served, now):
         """Make a pass, and what the runner does once it has sent the requests."""
         result = served.pass_(now)
-        served.keep_house(now)
+        result.dispatch.extend(served.keep_house(now))
         return result._replace(wake_after=max(0.0, served.due - now))
 
     def turn_until(self, condition, seconds=PATIENCE):

@@ -4,11 +4,18 @@
 import functools
 import hashlib
 import importlib
+from datetime import date, datetime
+from unittest.mock import patch
 
 from odoo.tests.common import TransactionCase
 
 from odoo.addons.queue_job.delay import Delayable, chain, group
-from odoo.addons.queue_job.job import Job, identity_exact, identity_exact_hasher
+from odoo.addons.queue_job.job import (
+    Job,
+    describe,
+    identity_exact,
+    identity_exact_hasher,
+)
 
 NAMES = {
     "": "identity_exact exception job delay jobrunner fields",
@@ -108,6 +115,36 @@ class TestDelaying(CompatCase):
         call._generated_job = "somebody's"
         self.assertEqual(call._generated_job, "somebody's")
 
+    def test_an_unknown_keyword_is_a_type_error(self):
+        for method in (self.one.with_delay, self.one.delayable):
+            with self.assertRaisesRegex(TypeError, "bogus"):
+                method(bogus=1)
+
+    def test_a_date_or_the_text_of_one_is_a_moment(self):
+        for eta in (date(2100, 1, 2), "2100-01-02", "2100-01-02 00:00:00"):
+            made = self.one.with_delay(eta=eta).rename("x")
+            self.assertEqual(made.db_record().eta, datetime(2100, 1, 2), eta)
+
+    def test_a_job_is_named_by_the_docstring_of_its_method(self):
+        model = type(self.effects)
+        for doc, expected in (
+            ("Do it", "Do it"),
+            ("\n    Do it\n\n    at length\n    ", "Do it"),
+            ("", "test.queue.effect.write"),
+            # what it overrides may say something else
+            (None, "test.queue.effect.write"),
+        ):
+
+            def write(self, vals):
+                return vals
+
+            write.__doc__ = doc
+            describe.cache_clear()
+            self.addCleanup(describe.cache_clear)
+            with patch.object(model, "write", write):
+                made = self.one.with_delay().write({}).db_record()
+            self.assertEqual(made.name, expected)
+
     def test_a_delayable_is_set_up_step_by_step(self):
         call = self.one.delayable()
         self.assertIs(call.set({"priority": 3}), call)
@@ -152,6 +189,57 @@ class TestDelaying(CompatCase):
         self.assertEqual(d.depends_on, {c})
         self.assertEqual(len({job.graph_uuid for job in (a, b, c, d)}), 1)
 
+    def parents(self, calls):
+        """For each call the names of those that it waits for."""
+        return {
+            call._generated_job.args[0]: sorted(
+                parent.args[0] for parent in call._generated_job.depends_on
+            )
+            for call in calls
+        }
+
+    def named(self, names):
+        return [self.effects.delayable().leave(name) for name in names]
+
+    def test_what_follows_on_a_member_does_not_hold_up_the_next_link(self):
+        a, b, c, d = calls = self.named("abcd")
+        chain(a.on_done(b), group(c).on_done(d)).delay()
+        self.assertEqual(
+            self.parents(calls), {"a": [], "b": ["a"], "c": ["a"], "d": ["c"]}
+        )
+        a, b, c, d = calls = self.named("abcd")
+        group(chain(a, b).on_done(c)).on_done(d).delay()
+        self.assertEqual(
+            self.parents(calls), {"a": [], "b": ["a"], "c": ["b"], "d": ["b"]}
+        )
+
+    def test_a_group_behind_several_waits_for_each(self):
+        a, b, c, d = calls = self.named("abcd")
+        both = group(c, d)
+        a.on_done(both)
+        b.on_done(both)
+        group(a, b).delay()
+        self.assertEqual(
+            self.parents(calls), {"a": [], "b": [], "c": ["a", "b"], "d": ["a", "b"]}
+        )
+
+    def test_chains_and_groups_are_nested_at_will(self):
+        a, b, c, d = calls = self.named("abcd")
+        chain(group(a, chain(b, c)), d).delay()
+        self.assertEqual(
+            self.parents(calls), {"a": [], "b": [], "c": ["b"], "d": ["a", "c"]}
+        )
+
+    def test_an_empty_group_in_a_chain_opens_no_gap(self):
+        a, b = calls = self.named("ab")
+        chain(group(), a, group(), chain(), b).delay()
+        self.assertEqual(self.parents(calls), {"a": [], "b": ["a"]})
+
+    def test_a_circle_of_groups_is_an_error(self):
+        (a,) = self.named("a")
+        with self.assertRaisesRegex(ValueError, "cycle"):
+            a.on_done(chain(group(a))).delay()
+
     def test_a_call_on_its_own_is_no_graph(self):
         self.assertFalse(self.effects.with_delay().leave("x").graph_uuid)
 
@@ -191,6 +279,18 @@ class TestIdentity(CompatCase):
     def test_a_key_may_be_computed_of_the_job(self):
         made = self.one.with_delay(identity_key=lambda job: f"k-{job.args[0]}")
         self.assertEqual(made.rename("x").db_record().identity_key, "k-x")
+        made = self.one.with_delay(identity_key=lambda job: job.recordset.id)
+        record = made.rename("x").db_record()
+        self.assertEqual(record.identity_key, str(self.one.id))
+
+    def test_a_key_of_nothing_is_none(self):
+        for key in (None, False, "", lambda job: None, lambda job: ""):
+            made = self.one.with_delay(identity_key=key).rename("x")
+            self.assertFalse(made.db_record().identity_key)
+
+    def test_a_key_that_is_neither_text_nor_function_is_refused(self):
+        with self.assertRaisesRegex(TypeError, "identity_key is 5"):
+            self.one.with_delay(identity_key=5).rename("x")
 
     def test_the_exact_key_is_of_model_method_records_and_arguments(self):
         def key(records, *args, **kwargs):

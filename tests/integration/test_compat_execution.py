@@ -4,13 +4,15 @@
 import inspect
 from datetime import timedelta
 
+import psycopg2.errors
+
 from odoo import fields
 from odoo.tests.common import new_test_user
 from odoo.tools import mute_logger
 
 from odoo.addons.queue_job.controllers.main import RunJobController
 from odoo.addons.queue_job.delay import chain
-from odoo.addons.queue_job.exception import RetryableJobError
+from odoo.addons.queue_job.exception import NothingToDoJob, RetryableJobError
 from odoo.addons.queue_job.executor import JobHooks
 from odoo.addons.queue_job.job import Job
 from odoo.addons.queue_job.tests.common import drain_queue
@@ -65,6 +67,53 @@ class TestRunning(CompatCase):
                 now + timedelta(seconds=expected),
                 delta=timedelta(seconds=20),
             )
+
+    def test_the_date_of_a_retry_comes_from_the_pattern_of_the_function(self):
+        function = self.env["queue.job.function"].search(
+            [("name", "=", "<test.queue.effect>.leave")]
+        )
+        function.retry_pattern = {1: 30, 2: 90}
+
+        def body(self):
+            raise RetryableJobError("later")
+
+        self.patched(body)
+        record = self.one.with_delay().leave().db_record()
+        for expected in (30, 90):
+            record.sudo().write({"eta": False})
+            drain_queue(self.env)
+            due = fields.Datetime.now() + timedelta(seconds=expected)
+            self.assertAlmostEqual(record.eta, due, delta=timedelta(seconds=20))
+
+    def test_errors_that_are_derived_from_ours_count_like_ours(self):
+        class Later(RetryableJobError):
+            pass
+
+        class Over(NothingToDoJob):
+            pass
+
+        def retried(self):
+            raise Later("later", seconds=30)
+
+        self.patched(retried)
+        self.assertEqual(self.run_one().state, "pending")
+
+        def nothing(self):
+            raise Over("Nothing to do")
+
+        self.patched(nothing)
+        record = self.run_one()
+        self.assertEqual((record.state, record.result), ("done", "Nothing to do"))
+
+    def test_a_conflict_in_the_database_is_tried_again_after_five_seconds(self):
+        def body(self):
+            raise psycopg2.errors.SerializationFailure("could not serialize access")
+
+        self.patched(body)
+        record = self.run_one()
+        self.assertEqual(record.state, "pending")
+        due = fields.Datetime.now() + timedelta(seconds=5)
+        self.assertAlmostEqual(record.eta, due, delta=timedelta(seconds=20))
 
     def test_a_job_delays_another_with_its_own_uuid_taken_out(self):
         def body(self):
@@ -183,9 +232,11 @@ class TestHooks(CompatCase):
                 return super()._enqueue_dependent_jobs(env, job)
 
             @classmethod
-            def _get_failure_values(cls, job, traceback_text, error):
-                steps.append(("failure", "Traceback" in traceback_text))
-                values = super()._get_failure_values(job, traceback_text, error)
+            def _get_failure_values(cls, job, traceback_txt, orig_exception):
+                steps.append(("failure", "Traceback" in traceback_txt))
+                values = super()._get_failure_values(
+                    job, traceback_txt=traceback_txt, orig_exception=orig_exception
+                )
                 return {**values, "exc_message": "told otherwise"}
 
         # of no add-on: else it took effect in the whole process

@@ -5,7 +5,7 @@ from unittest.mock import patch
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import TransactionCase
 
-from odoo.addons.queue_job.declaration import Declaration
+from odoo.addons.queue_job.declaration import Declaration, job
 from odoo.addons.queue_job.jobrunner import config as runner_config
 
 NAME = "<res.partner>.t_method"
@@ -223,15 +223,30 @@ class TestDeclared(FunctionCase):
             allow_commit=True,
             retry_policy={"exceptions": ["OSError"]},
             related_action={"enable": True, "func_name": "t_open", "kwargs": {"a": 1}},
+            on_fail="t_failed",
         )
         self.assertEqual(function.declared_by, "decorator")
+        self.assertEqual(function.on_fail_method, "t_failed")
         self.assertEqual(function.channel_id.complete_name, "root.t_a.t_b")
         config = self.config()
         self.assertTrue(config.declared and config.allow_commit)
         self.assertEqual(config.retry_pattern, {1: 5})
         self.assertEqual(config.retry_policy.exceptions, ("OSError",))
         self.assertEqual(config.related_action_func_name, "t_open")
+        self.assertEqual(config.on_fail_method_name, "t_failed")
         self.assertEqual(config.timeout, 3)
+
+    def test_a_decorator_names_the_method_for_failures_without_a_record(self):
+        @job(on_fail="t_failed")
+        def t_method(self):
+            """T"""
+
+        model = type(self.env["res.partner"])
+        self.addCleanup(self.env.registry.clear_cache)
+        with patch.object(model, "t_method", t_method, create=True):
+            config = self.functions.job_config(NAME)
+        self.assertIsNone(config.job_function_id)
+        self.assertEqual(config.on_fail_method_name, "t_failed")
 
     def test_what_an_administrator_changed_stays(self):
         function = self.register(channel="root.t_a", retry_pattern={1: 5})
@@ -310,7 +325,7 @@ class TestPolicy(FunctionCase):
         self.assertEqual(values["queue_job_delay_policy"], "any")
 
     def test_the_settings_tell_what_the_server_says(self):
-        settings = SimpleNamespace(delay_policy="any", max_deaths=0)
+        settings = SimpleNamespace(delay_policy="any", max_deaths=0, metrics_token=None)
         with patch.object(runner_config, "get", lambda: settings):
             shown = self.env["res.config.settings"].create({})
             self.assertEqual(shown.queue_job_server_delay_policy, "any")

@@ -1,11 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Who listens to the events of jobs decides how they are written."""
 
+from unittest.mock import patch
+
 from odoo.tests.common import TransactionCase
 
 from odoo.addons.queue_job import executor, listeners
 from odoo.addons.queue_job.controllers.main import RunJobController
 from odoo.addons.queue_job.executor import hooks
+from odoo.addons.queue_job.models import queue_job_guard
 
 
 class TestListeners(TransactionCase):
@@ -54,17 +57,49 @@ class TestListeners(TransactionCase):
 
     def test_without_them_the_methods_are_not_called_at_all(self):
         calls = []
-        origin = type(self.jobs).create
+        for name in ("create", "write"):
+            origin = getattr(queue_job_guard.QueueJob, name)
 
-        def spied(self, values):
-            calls.append(values)
-            return origin(self, values)
+            def spied(self, values, origin=origin):
+                calls.append(values)
+                return origin(self, values)
 
-        # one of ours, which the fast path stands for
-        spied.__module__ = "odoo.addons.queue_job.models.spied"
-        self.patch(type(self.jobs), "create", spied)
-        self.effects.with_delay().leave("x").db_record()
+            # one of ours, which the fast path stands for
+            spied.__module__ = origin.__module__
+            self.patch(queue_job_guard.QueueJob, name, spied)
+        job = self.effects.with_delay().leave("x").db_record()
+        job.button_cancelled()
+        self.assertEqual(job.state, "cancelled")
         self.assertEqual(calls, [])
+
+    def test_a_patch_that_passes_for_the_patched_method_listens_too(self):
+        origin = type(self.jobs).write
+
+        def write(self, values):
+            return write.origin(self, values)
+
+        self.addCleanup(delattr, type(self.jobs), "write")
+        self.jobs._patch_method("write", write)
+        self.assertEqual(type(self.jobs).write.__module__, origin.__module__)
+        self.assertTrue(listeners.of(self.env).write)
+
+    def test_the_fast_path_is_back_when_the_patch_is_gone(self):
+        before = listeners.of(self.env)
+        with patch.object(type(self.jobs), "write", lambda self, values: True):
+            self.assertTrue(listeners.of(self.env).write)
+        self.assertEqual(listeners.of(self.env), before)
+
+    def test_a_stored_field_elsewhere_that_follows_a_job_makes_its_writes_seen(self):
+        model = type(self.env["test.queue.run"])
+        field = model._fields["job_uuid"]
+        for name in ("state", "date_done", "exc_info"):
+
+            def found(_registry, changed, name=name):
+                return [field] if changed.name == name else []
+
+            with patch.object(type(self.env.registry), "get_dependent_fields", found):
+                seen = listeners._find(type(self.jobs), self.env.registry)
+            self.assertEqual(seen, listeners.Listeners(False, True, False), name)
 
 
 class TestHooks(TransactionCase):

@@ -540,4 +540,7 @@ class TestRoutes(HttpCase, OperationsCase):
         self.job(ran=1, waited=1)
         self.add_up()
         named = set(re.findall(r"``(queue_job_\w+)", text))
+        self.job(ran=0.5, waited=3)
+        self.add_up()
+        self.runner(1)
         self.assertEqual(named, set(self.metrics()))

@@ -1,10 +1,18 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """``/queue_job/runjob``: who may have a job executed, and what becomes of it."""
 
+from contextlib import suppress
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odoo.exceptions import UserError
 from odoo.tests.common import HttpCase, get_db_name, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.queue_job import storage
+from odoo.addons.queue_job import executor, storage
 from odoo.addons.queue_job.controllers import entrance
 from odoo.addons.queue_job.core import proof as proofs
 
@@ -74,6 +82,30 @@ class TestRunJob(HttpCase):
         self.assertEqual(len({answer.text for answer in answers}), 1)
         self.assertEqual(job.state, "enqueued")
 
+    def test_whatever_a_request_brings_it_is_refused(self):
+        names = st.sampled_from(["job_uuid", "attempt", "proof", "db", "x"])
+        values = st.sampled_from(["0" * 64, "1", "-1", "9" * 40]) | st.text(max_size=60)
+        queries = st.dictionaries(names | st.text(max_size=5), values, max_size=5)
+
+        @settings(deadline=None, database=None, max_examples=60)
+        @given(queries)
+        def refused(query):
+            response = self.url_open(
+                f"/queue_job/runjob?{urlencode(query, errors='surrogatepass')}",
+                headers={"X-Odoo-Database": get_db_name()},
+            )
+            self.assertEqual(response.status_code, 403)
+
+        refused()
+
+    def test_a_request_to_tell_of_jobs_needs_a_proof_as_well(self):
+        name = storage.untold.REQUEST
+        with patch.object(executor.telling, "tell") as told:
+            self.assertEqual(self.request(name, 0, proof="0" * 64).status_code, 403)
+            told.assert_not_called()
+            self.assertEqual(self.request(name, 0).status_code, 200)
+            told.assert_called_once()
+
     def test_the_proof_of_another_database_is_refused(self):
         job, uuid, attempt = self.enqueued()
         response = self.request(uuid, attempt, database="another")
@@ -117,33 +149,48 @@ class TestRunJob(HttpCase):
         self.assertIn(subtype, job.message_ids.subtype_id)
         self.assertIn(creator.partner_id, job.message_partner_ids)
 
-    @mute_logger("odoo.addons.queue_job.executor.recording")
-    def test_a_job_whose_method_is_gone_fails_and_can_be_handled(self):
-        job, uuid, attempt = self.enqueued()
-        self.env.cr.execute(
-            "UPDATE queue_job SET method_name = 'gone' WHERE id = %s", (job.id,)
-        )
-        self.request(uuid, attempt)
-        self.assertEqual(job.state, "failed")
-        self.assertIn("no method gone", job.exc_message)
-        job.requeue()
-        self.assertEqual(job.state, "pending")
-        job.button_cancelled()
-        self.assertEqual(job.state, "cancelled")
+    #: what became of a job's call, by SQL, and what its failure says
+    BROKEN = (
+        ("method_name = 'gone'", "no method gone"),
+        (
+            "model_name = 'no.model',"
+            " records = jsonb_set(records, '{model}', '\"no.model\"')",
+            "no.model",
+        ),
+        ('args = \'[{"_type": "unheard_of"}]\'', "unheard_of"),
+        ("args = '{\"a\": 1}'", "the stored JSON holds a dict"),
+        ("records = 'null'", "the stored JSON holds a NoneType"),
+        ("kwargs = '[]'", "the stored JSON holds a list"),
+        ("records = jsonb_set(records, '{uid}', '2000000000')", ""),
+        ("records = jsonb_set(records, '{ids}', '[2000000000]')", "does not exist"),
+    )
 
     @mute_logger("odoo.addons.queue_job.executor.recording")
-    def test_a_job_whose_model_is_gone_fails(self):
-        job, uuid, attempt = self.enqueued()
-        self.env.cr.execute(
-            "UPDATE queue_job SET model_name = 'no.model', records = jsonb_set("
-            "records, '{model}', '\"no.model\"') WHERE id = %s",
-            (job.id,),
-        )
-        self.request(uuid, attempt)
-        self.assertEqual(job.state, "failed")
-        self.assertIn("no.model", job.exc_message)
-        job.button_done()
-        self.assertEqual(job.state, "done")
+    def test_a_job_that_cannot_be_called_fails_with_the_reason_and_is_handled(self):
+        for change, reason in self.BROKEN:
+            job, uuid, attempt = self.enqueued()
+            self.env.cr.execute(
+                f"UPDATE queue_job SET {change} WHERE id = %s", (job.id,)
+            )
+            with self.subTest(change):
+                self.assertEqual(self.request(uuid, attempt).status_code, 200)
+                self.assertEqual(job.state, "failed")
+                self.assertIn(reason, job.exc_message)
+                self.press_every_button(job)
+
+    def press_every_button(self, job):
+        job.read()
+        for button in ("open_related_action", "open_graph_jobs"):
+            with suppress(UserError):  # which may say that there is nothing to open
+                getattr(job, button)()
+        for button, state in (
+            ("requeue", "pending"),
+            ("button_cancelled", "cancelled"),
+            ("requeue", "pending"),
+            ("button_done", "done"),
+        ):
+            getattr(job, button)()
+            self.assertEqual(job.state, state, button)
 
     def test_dependants_are_released(self):
         first = self.partner.delayable().write({"ref": "1"})
@@ -165,3 +212,46 @@ class TestRunJobByItsRoute(TestRunJob):
     """The route, where the add-on is not loaded server-wide."""
 
     short = False
+
+
+@tagged("-at_install", "post_install")
+class TestTestJobs(HttpCase):
+    """``/queue_job/create_test_job``"""
+
+    # pylint: disable-next=method-required-super
+    def create(self, user, **options):
+        before = self.env["queue.job"].search([])
+        self.authenticate(user, user)
+        response = self.url_open(f"/queue_job/create_test_job?{urlencode(options)}")
+        self.env.invalidate_all()
+        return response, self.env["queue.job"].search([]) - before
+
+    def test_who_administrates_users_makes_test_jobs(self):
+        new_test_user(self.env, "t_erp", "base.group_user,base.group_erp_manager")
+        response, jobs = self.create(
+            "t_erp",
+            size=3,
+            priority=4,
+            max_retries=2,
+            description="Try",
+            channel="root",
+        )
+        self.assertEqual(response.text, "3 jobs created")
+        self.assertEqual(jobs.mapped("name"), ["Try"] * 3)
+        self.assertEqual(set(jobs.mapped("method_name")), {"_test_job"})
+        self.assertEqual(set(jobs.mapped("priority")), {4})
+        self.assertEqual(set(jobs.mapped("max_retries")), {2})
+        response, job = self.create("t_erp")
+        self.assertEqual(response.text, f"job uuid: {job.uuid}")
+
+    def test_nobody_else_does(self):
+        new_test_user(self.env, "t_user", "base.group_user")
+        response, jobs = self.create("t_user")
+        self.assertEqual(response.status_code, 403)
+        self.assertFalse(jobs)
+
+    def test_what_is_no_number_is_a_bad_request(self):
+        new_test_user(self.env, "t_erp", "base.group_user,base.group_erp_manager")
+        response, jobs = self.create("t_erp", size="many")
+        self.assertEqual(response.status_code, 400)
+        self.assertFalse(jobs)

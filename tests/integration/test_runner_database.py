@@ -84,6 +84,21 @@ class TestWaking(RunnerCase):
         self.started()
         self.assertLessEqual(self.pass_(served, clock()).wake_after, 1.0)
 
+    def test_another_runner_that_is_at_it_is_left_to_it_for_longer_and_longer(self):
+        served = self.connected()
+        with self.other_transaction(f"SELECT pg_advisory_xact_lock({locks.PASS}, 0)"):
+            self.job()
+            waits = [self.pass_(served, clock()).wake_after for _index in range(6)]
+            self.assertAlmostEqual(waits[0], 0.05, delta=0.04)
+            self.assertAlmostEqual(waits[2], 0.2, delta=0.04)
+            self.assertLessEqual(max(waits), 1.0)
+            before, served._last_pass = served.due, clock()
+            self.query("SELECT pg_notify('queue_job', '')")
+            self.loop.turn(1)
+            self.assertEqual(served.due, before)
+        self.assertEqual(len(self.requests(served)), 1)
+        self.assertEqual(served._gap, module.GAP)
+
 
 class TestPlaces(RunnerCase):
     def test_two_runners_never_give_more_places_than_there_are(self):
@@ -327,6 +342,38 @@ class TestTroubles(RunnerCase):
             self.pass_(served, served.due)
             self.turn_until(lambda: not served._connecting)
         self.assertFalse(served.connected)
+
+    def test_a_job_that_no_worker_is_free_for_has_not_died(self):
+        self.capacity(1)
+        served = self.connected()
+        job = self.job()
+        (request,) = self.requests(served)
+        self.query(
+            "UPDATE queue_job SET date_enqueued = date_enqueued - interval '9 minutes'"
+        )
+        for _turn in range(3):
+            served._housekeeper._next_look = 0.0
+            self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths, attempt"), ("enqueued", 0, 1))
+        served.ended(request, LOST)
+        self.pass_(served, clock())
+        self.assertEqual(self.read(job, "state, deaths"), ("pending", 0))
+
+    def test_a_worker_is_asked_to_tell_of_jobs_that_runners_ended(self):
+        served = self.connected()
+        job = self.started(deaths=2)
+        self.addCleanup(self.query, "DELETE FROM queue_job_untold")
+        served.due = 0.0
+        (request,) = self.requests(served)
+        self.assertEqual(self.read(job), "failed")
+        self.assertEqual((request.id, request.uuid), (0, "untold"))
+        # while it is under way, and for a while after it, there is no other one
+        served._housekeeper._next_tell = 0.0
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
+        served.ended(request, LOST)
+        self.assertEqual(self.pass_(served, clock()).dispatch[0].uuid, "untold")
+        served.ended(request, OK)
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
 
     def test_an_error_in_the_housekeeping_keeps_no_request_back(self):
         served = self.connected()

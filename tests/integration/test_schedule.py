@@ -10,7 +10,13 @@ from odoo.sql_db import db_connect
 from odoo.tests import TransactionCase
 
 from odoo.addons.queue_job.core.outcome import Cancelled, Failed, Retry, after_death
-from odoo.addons.queue_job.storage import locks, presence, recovery, schedule
+from odoo.addons.queue_job.storage import (
+    execution,
+    locks,
+    presence,
+    recovery,
+    schedule,
+)
 
 _INSERT = """
 INSERT INTO queue_job ({names}) VALUES ({values}) RETURNING id
@@ -485,6 +491,43 @@ class TestDeadWorkers(JobsCase):
         self.assertEqual(recovery.max_deaths(self.cr, 3), 3)
 
 
+class TestThrottles(JobsCase):
+    """A start stamps the channels above it, by their names as they are."""
+
+    def started_in(self, channel):
+        job = self.job(channel, state="enqueued", attempt=1, created=-9)
+        start, _next = execution.start_statements(["orm_signaling_registry"])
+        uuid = self.read(job, "uuid")
+        row, _signals = execution.start(self.cr, start, uuid, 1, "node:1", 1)
+        self.assertEqual(row.id, job)
+        return row.throttled
+
+    def throttled(self, *names):
+        self.cr.execute("DELETE FROM queue_job_throttle")
+        schedule.set_throttles(self.cr, names)
+
+    def stamped(self):
+        self.cr.execute(
+            "SELECT channel FROM queue_job_throttle WHERE last_start > '-infinity'"
+            " ORDER BY channel"
+        )
+        return [row[0] for row in self.cr.fetchall()]
+
+    def test_a_start_counts_for_its_channel_and_those_above(self):
+        self.throttled("root", "root.a", "root.a.b", "root.a.b.c", "root.ab")
+        self.assertTrue(self.started_in("root.a.b"))
+        self.assertEqual(self.stamped(), ["root", "root.a", "root.a.b"])
+
+    def test_no_character_of_a_name_stands_for_others(self):
+        self.throttled("root.a_b", "root.a%", "root.%", "root._", "root.A", "root.a\\")
+        for name in ("root.axb", "root.axb.c", "root.ab.c", "root.x.y", "root.a.b"):
+            self.assertFalse(self.started_in(name), name)
+        self.assertEqual(self.stamped(), [])
+        self.assertTrue(self.started_in("root.a_b.c"))
+        self.assertTrue(self.started_in("root.a\\.c"))
+        self.assertEqual(self.stamped(), ["root.a\\", "root.a_b"])
+
+
 class TestUnknownChannels(JobsCase):
     def test_a_channel_that_nobody_knows_is_told(self):
         self.job("root")
@@ -500,9 +543,9 @@ class TestUnknownChannels(JobsCase):
     def test_its_jobs_fail_with_that_reason(self):
         jobs = [self.job("root.gone") for _index in range(3)]
         root = self.job("root")
-        failed = recovery.fail_pending(self.cr, "root.gone", "Name", "Reason", 2)
+        failed = recovery.refuse_pending(self.cr, "root.gone", "Name", "Reason", 2)
         self.assertEqual(len(failed), 2)
-        failed += recovery.fail_pending(self.cr, "root.gone", "Name", "Reason", 2)
+        failed += recovery.refuse_pending(self.cr, "root.gone", "Name", "Reason", 2)
         self.assertEqual(sorted(failed), jobs)
         self.assertEqual(
             self.read(jobs[0], "state", "exc_name", "exc_message"),
@@ -517,7 +560,7 @@ class TestUnknownChannels(JobsCase):
 
     def test_an_enqueued_job_that_cannot_be_asked_for_fails(self):
         job = self.job(state="enqueued")
-        recovery.fail_enqueued(self.cr, job, "Name", "Reason")
+        recovery.refuse_enqueued(self.cr, job, "Name", "Reason")
         self.assertEqual(self.read(job, "state", "exc_name"), ("failed", "Name"))
 
 

@@ -139,3 +139,48 @@ class TestGraph(FormCase):
         user = new_test_user(self.env, "t_form_nobody")
         with self.assertRaises(AccessError):
             self.grid(2).with_user(user).graph_picture()
+
+
+class TestNeighbours(FormCase):
+    def setUp(self):
+        super().setUp()
+        first, second = (
+            [self.jobs.delayable()._test_job() for _each in range(2)] for _each in "12"
+        )
+        group(*first).on_done(group(*second)).delay()
+        self.alone = self.job()
+        self.first, self.second = (
+            self.jobs.concat(*(each._generated_job.db_record() for each in calls))
+            for calls in (first, second)
+        )
+        self.all = self.first | self.second | self.alone
+
+    def find(self, *condition):
+        return self.jobs.search([("id", "in", self.all.ids), condition], order="id")
+
+    def test_jobs_are_found_by_those_that_they_wait_for(self):
+        one = self.first[0]
+        for operator, value in (("=", one.id), ("in", one.ids)):
+            found = self.find("dependency_ids", operator, value)
+            self.assertEqual(found, self.second)
+        self.first[0].sudo().write({"state": "failed"})
+        self.assertEqual(self.find("dependency_ids.state", "=", "failed"), self.second)
+        self.assertFalse(self.find("dependency_ids.state", "=", "cancelled"))
+        others = self.find("dependency_ids", "not in", one.ids)
+        self.assertEqual(others, self.first | self.alone)
+
+    def test_jobs_are_found_by_those_that_wait_for_them(self):
+        found = self.find("dependent_ids", "=", self.second[1].id)
+        self.assertEqual(found, self.first)
+        found = self.find("dependent_ids.state", "=", "wait_dependencies")
+        self.assertEqual(found, self.first)
+
+    def test_jobs_are_found_by_having_none(self):
+        self.assertEqual(self.find("dependency_ids", "!=", False), self.second)
+        self.assertEqual(
+            self.find("dependency_ids", "=", False), self.first | self.alone
+        )
+        self.assertEqual(
+            self.find("dependent_ids", "=", False), self.second | self.alone
+        )
+        self.assertEqual(self.find("dependency_ids", "ilike", "nobody"), self.jobs)

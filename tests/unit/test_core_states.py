@@ -14,7 +14,8 @@ TABLE = """
     retry        .  .  .  x  .  .  .   pending
     fail         .  .  .  x  .  .  .   failed
     release      x  .  .  .  .  .  .   pending
-    rescue       .  .  x  x  .  .  .   pending failed
+    rescue       .  .  x  x  .  .  .   pending failed cancelled
+    refuse       .  x  x  .  .  .  .   failed
     stop         .  .  .  x  .  .  .   cancelled
     cancel       x  x  x  .  .  .  x   cancelled
     requeue      .  .  x  .  x  x  x   pending wait_dependencies

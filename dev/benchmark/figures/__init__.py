@@ -7,6 +7,7 @@ their own.
 
 from .backlog import BacklogScheduled, MillionPending
 from .base import Figure, Metric
+from .costs import Costs
 from .drain import CpuPerJob, Drain, DrainChannels
 from .enqueue import EnqueueCommitEach, EnqueueIdentity, EnqueueOneTransaction
 from .graph import Graph
@@ -23,6 +24,7 @@ FIGURES: dict[str, type[Figure]] = {
         Drain,
         DrainChannels,
         CpuPerJob,
+        Costs,
         Graph,
         Steady,
         BacklogScheduled,

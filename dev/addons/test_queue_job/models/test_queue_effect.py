@@ -3,8 +3,6 @@ import os
 import socket
 import time
 
-import psycopg2
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -154,6 +152,14 @@ class TestQueueEffect(models.Model):
         """Take the worker along"""
         os._exit(1)
 
+    def die_and_be_mourned(self):
+        """Take the worker along, and have somebody told of it"""
+        os._exit(1)
+
+    def mourn(self, exc_name, exc_message, exc_info):
+        """What the function of the method above names for failed jobs"""
+        self._leave("mourned " + exc_name)
+
     @job
     def commit(self):
         """Commit, which is not allowed"""
@@ -168,9 +174,32 @@ class TestQueueEffect(models.Model):
             time.sleep(seconds)
 
     @job
-    def conflict(self):
-        """Be in the way of another transaction"""
-        raise psycopg2.errors.SerializationFailure("could not serialize access")
+    def conflict(self, when):
+        """Be in the way of another transaction: in the body, at flush or at commit"""
+        effect = self.search([("name", "=", "contested")], limit=1)
+        with self.env.registry.cursor() as cr:
+            cr.execute(
+                "UPDATE test_queue_effect SET number = number + 1 WHERE id = %s",
+                (effect.id,),
+            )
+        self._leave(f"conflict at {when}")
+        if when != "commit":  # there a trigger of the test is in the way
+            effect.number = -1
+        if when == "body":
+            effect.flush_recordset()
+            self._leave("not reached")
+
+    @job
+    def allocate(self, size):
+        """Ask for more memory than there is"""
+        return len(bytearray(size))
+
+    @job
+    def compute(self, seconds):
+        """Keep a processor busy"""
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            hash("busy")
 
     @job
     def progress(self, steps, seconds=0):

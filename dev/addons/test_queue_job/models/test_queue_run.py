@@ -4,6 +4,7 @@ import time
 
 from odoo import fields, models
 
+from odoo.addons.queue_job.fields import JobSerialized
 from odoo.addons.queue_job.job import job
 
 # a number of the tests' own: the locks of jobs that are watched while they run
@@ -20,6 +21,7 @@ class TestQueueRun(models.Model):
     pid = fields.Integer()
     began = fields.Float(digits=(16, 6))
     alone = fields.Boolean()
+    seen = JobSerialized(base_type=dict)
 
 
 class TestQueueEffect(models.Model):
