@@ -1,10 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What Odoo's own runner finds of the tests: ``odoo-bin --test-tags /queue_job``.
 
-It takes the modules of this package whose names begin with ``test_``. Those of our tests
-that need an Odoo with this add-on and nothing else are there when it asks for them; they
-are not imported with ``tests.common`` by the tests of other add-ons. ``dev/test`` runs all
-tests.
+It takes the modules of this package whose names begin with ``test_``. Those of our
+tests that need an Odoo with this add-on and nothing else are there when it asks for
+them; they are not imported with ``tests.common`` by the tests of other add-ons.
+``dev/test`` runs all tests.
 """
 
 from functools import cache
