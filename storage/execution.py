@@ -62,10 +62,11 @@ _PLANS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
 SET jit = off;
 """
-# A machine that vanishes without a word holds its jobs no longer than this.
+# A machine that vanishes without a word holds its jobs no longer than this, whether
+# PostgreSQL waits for it or has an answer for it under way (ms).
 _LIVENESS = """
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
-SET tcp_keepalives_count = 3
+SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000
 """
 # A start waits for no disk. The commit of the job itself does, and comes after it in
 # the log: either a crash of PostgreSQL keeps both, or the job's work is undone as well
