@@ -23,6 +23,7 @@
         "views/queue_job_dashboard_views.xml",
         "views/queue_job_menus.xml",
         "views/queue_job_failure_group_views.xml",
+        "views/queue_job_stat_views.xml",
         "views/queue_job_subscription_views.xml",
         "wizards/queue_job_demo_views.xml",
     ],

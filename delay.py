@@ -160,6 +160,7 @@ class DelayableChain(Several):
     def _last(self):
         return self._links()[-1:]
 
+    # pylint: disable-next=missing-return
     def _add_members(self, graph, seen):
         super()._add_members(graph, seen)
         links = self._links()

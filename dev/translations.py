@@ -62,7 +62,7 @@ def merged(old: polib.POFile, template: polib.POFile, language: str) -> polib.PO
     catalog.metadata = {
         **template.metadata,
         "Language": language,
-        "Plural-Forms": f"nplurals=2; plural={PLURALS.get(language, 'n != 1')};",
+        "Plural-Forms": f"nplurals=2; plural=({PLURALS.get(language, 'n != 1')});",
     }
     for entry in template:
         catalog.append(translated(entry, known.get(entry.msgid)))

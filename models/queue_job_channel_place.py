@@ -46,3 +46,11 @@ class QueueJobChannel(models.Model):
         """Let one job less run; down to one, the last one is paused."""
         for channel in self:
             channel.capacity = max(1, channel.capacity - 1)
+
+    def button_sequential(self):
+        """Have the jobs run strictly one after the other."""
+        self.write({"sequential": True, "capacity": 1})
+
+    def button_parallel(self):
+        """Let jobs run side by side again, as many as the capacity says."""
+        self.write({"sequential": False})

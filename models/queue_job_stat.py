@@ -61,11 +61,28 @@ class QueueJobStat(models.Model):
     run_seconds = fields.Float(
         "Execution Time (s)", readonly=True, help="Of all tries, however they ended."
     )
+    wait_mean = fields.Float("Mean Wait (s)", compute="_compute_times")
+    wait_p95 = fields.Float("Wait p95 (s)", compute="_compute_times")
+    run_mean = fields.Float("Mean Run Time (s)", compute="_compute_times")
+    run_p50 = fields.Float("Run Time p50 (s)", compute="_compute_times")
+    run_p95 = fields.Float("Run Time p95 (s)", compute="_compute_times")
+    run_p99 = fields.Float("Run Time p99 (s)", compute="_compute_times")
 
     _place_uniq = models.UniqueIndex("(grain, at, channel, function)")
 
     def init(self):
         storage.rollup.prepare(self.env.cr)
+
+    def _compute_times(self):
+        found = storage.figures.histograms(self.env.cr, self.ids)
+        for stat in self:
+            waits, runs = found.get(stat.id, ((), ()))
+            wait = _times(waits or (), stat.wait_seconds)
+            run = _times(runs or (), stat.run_seconds)
+            stat.wait_mean, stat.wait_p95 = wait["mean"] or 0.0, wait["p95"] or 0.0
+            stat.run_mean = run["mean"] or 0.0
+            for name in SHARES:
+                stat[f"run_{name}"] = run[name] or 0.0
 
     @api.model
     def _roll_up(self):

@@ -47,6 +47,10 @@ SELECT channel, {_SUMS} FROM queue_job_stat WHERE grain = '{TOTAL}'
  GROUP BY 1 ORDER BY 1
 """
 
+_HISTOGRAMS = """
+SELECT id, wait_histogram, run_histogram FROM queue_job_stat WHERE id = ANY(%s)
+"""
+
 
 class Runner(NamedTuple):
     """A runner that was seen some seconds ago."""
@@ -107,6 +111,12 @@ def series(
     params = {"grain": grain, "step": step, "since": since, "channel": channel}
     cr.execute(_SERIES, params)
     return {begin: Ended._make(row) for begin, *row in cr.fetchall()}
+
+
+def histograms(cr, ids: list[int]) -> dict[int, tuple[list[int], list[int]]]:
+    """``{row: (its waits, its runs)}``"""
+    cr.execute(_HISTOGRAMS, (list(ids),))
+    return {id_: (waits, runs) for id_, waits, runs in cr.fetchall()}
 
 
 def totals(cr) -> dict[str, Ended]:

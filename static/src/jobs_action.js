@@ -28,6 +28,20 @@ export function jobsAction(name, domain) {
     };
 }
 
+/** What ended, in the steps of a period, as it was added up. */
+export function figuresAction(name, domain) {
+    return {
+        ...jobsAction(name, domain),
+        res_model: "queue.job.stat",
+        views: [
+            [false, "list"],
+            [false, "graph"],
+            [false, "pivot"],
+        ],
+        mobile_view_mode: "graph",
+    };
+}
+
 /** Tries are listed where a job may have ended that way many times. */
 export function triesAction(name, domain) {
     return {...jobsAction(name, domain), res_model: "queue.job.try"};

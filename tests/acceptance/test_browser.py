@@ -109,3 +109,40 @@ class TestBrowser(unittest.TestCase):
         )
         self.assertTrue(browser.wait(".o_queue_job_timeline"), "the job is not opened")
         self.assertEqual(browser.errors, [])
+
+    def on_card(self, browser, button):
+        """Press a button of the card of the channel; return when it was pressed."""
+        script = (
+            "[...document.querySelectorAll('.o_kanban_record')]"
+            ".find((card) => card.innerText.includes('root.test_three'))"
+            f"?.querySelector('button[name={button}]')"
+        )
+        wait_until(lambda: browser.run(f"!!{script}"), f"the button {button}")
+        browser.run(f"{script}.click(); 1")
+        return time.monotonic()
+
+    def test_a_channel_is_paused_and_resumed_within_two_seconds(self):
+        browser = self.browser()
+        self.open(browser, "queue-channels", ".o_kanban_record")
+        self.on_card(browser, "button_pause")
+        self.assertTrue(browser.wait(".badge.text-bg-warning"), "it is not paused")
+        self.delay("leave_in_three('created')")
+        done = (
+            "SELECT count(*) FROM queue_job WHERE state = 'done'"
+            " AND method_name = 'leave{}'"
+        )
+        before = self.database.value(done.format(""))
+        self.delay("leave('created')")
+        wait_until(
+            lambda: self.database.value(done.format("")) > before,
+            "a job of another channel is done",
+        )
+        self.assertEqual(self.database.value(done.format("_in_three")), 0)
+        pressed = self.on_card(browser, "button_resume")
+        wait_until(
+            lambda: self.database.value(done.format("_in_three")),
+            "the job is done",
+            interval=0.05,
+        )
+        self.assertLess(time.monotonic() - pressed, 2)
+        self.assertEqual(browser.errors, [])

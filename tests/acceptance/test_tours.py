@@ -1,11 +1,16 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What people do in a browser."""
 
+from unittest.mock import patch
+
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.clock import utcnow
+from odoo.addons.queue_job.core import channel_config
 from odoo.addons.queue_job.delay import group
+from odoo.addons.queue_job.jobrunner import config as runner_config
+from odoo.addons.queue_job.jobrunner.config import Config
 
 
 class TourCase(HttpCase):
@@ -55,6 +60,7 @@ class TourCase(HttpCase):
                     "attempt": 1,
                     "outcome": "failed",
                     "exc_message": "On purpose",
+                    "exc_info": "Traceback (most recent call last)",
                 }
                 for job in jobs
             ]
@@ -69,6 +75,7 @@ class TourCase(HttpCase):
 class TestTours(TourCase):
     def test_the_dashboard_leads_to_what_is_behind_its_numbers(self):
         self.job("Tour waits")
+        self.env.ref("queue_job.ir_cron_queue_job_run").active = False
         self.tour("dashboard", "queue-dashboard", "viewer")
 
     def test_a_failed_job_is_understood_and_requeued(self):
@@ -109,7 +116,7 @@ class TestTours(TourCase):
         self.tour("bulk", "queue-jobs")
         jobs.invalidate_recordset()
         self.assertEqual(set(jobs.mapped("priority")), {3})
-        self.assertEqual(sorted(jobs.mapped("state")), ["cancelled"] * 99 + ["pending"])
+        self.assertEqual(sorted(jobs.mapped("state")), ["cancelled"] * 99 + ["done"])
 
     def test_jobs_are_found_by_channel_and_error(self):
         self.job("Tour waits")
@@ -124,8 +131,13 @@ class TestTours(TourCase):
         self.assertEqual(other.state, "cancelled")
 
     def test_channels_are_steered_on_their_cards_and_in_the_list(self):
-        self.tour("channels", "queue-channels", "manager")
-        self.assertEqual((self.channel.capacity, self.channel.paused), (5, False))
+        self.channel.create({"name": "t_told", "capacity": 2})
+        told = Config(channels=tuple(channel_config.parse("t_told:3")))
+        with patch.object(runner_config, "get", lambda: told):
+            self.tour("channels", "queue-channels", "manager")
+        channel = self.channel
+        self.assertEqual((channel.capacity, channel.paused), (5, False))
+        self.assertEqual((channel.throttle, channel.sequential), (2.5, False))
 
     def test_functions_are_set_up(self):
         self.tour("functions", "queue-functions", "manager")

@@ -42,7 +42,9 @@ FUNCTIONS = b"""
         <field name="name">&lt;res.partner&gt;.compat</field>
         <field name="channel_id" ref="compat_channel" />
         <field name="edit_retry_pattern">{1: 10}</field>
-        <field name="edit_related_action">{"func_name": "related_action_effects"}</field>
+        <field
+            name="edit_related_action"
+        >{"func_name": "related_action_effects"}</field>
     </record>
     <record id="queue_job.group_queue_job_manager" model="res.groups">
         <field name="implied_ids" eval="[(4, ref('base.group_partner_manager'))]" />
@@ -75,7 +77,9 @@ VIEWS = {
                 <field name="func_string" class="compat" />
             </field>
             <xpath expr="//div[@name='button_box']" position="inside">
-                <button name="%(queue_job.action_queue_job)d" type="action" string="A" />
+                <button
+                    name="%(queue_job.action_queue_job)d" type="action" string="A"
+                />
             </xpath>
         </field>
     </record>
@@ -158,9 +162,7 @@ class TestData(CompatCase):
 
     def test_groups_menus_and_actions_of_others_refer_to_ours(self):
         self.load(FUNCTIONS)
-        manager = new_test_user(
-            self.env, "compat", "queue_job.group_queue_job_manager"
-        )
+        manager = new_test_user(self.env, "compat", "queue_job.group_queue_job_manager")
         self.assertTrue(manager.has_group("base.group_partner_manager"))
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "queue_job.action_queue_job"

@@ -325,7 +325,7 @@ class TestPolicy(FunctionCase):
         self.assertEqual(values["queue_job_delay_policy"], "any")
 
     def test_the_settings_tell_what_the_server_says(self):
-        settings = SimpleNamespace(delay_policy="any", max_deaths=0)
+        settings = SimpleNamespace(delay_policy="any", max_deaths=0, metrics_token=None)
         with patch.object(runner_config, "get", lambda: settings):
             shown = self.env["res.config.settings"].create({})
             self.assertEqual(shown.queue_job_server_delay_policy, "any")

@@ -538,4 +538,7 @@ class TestRoutes(HttpCase, OperationsCase):
             return  # an installed package has no guides
         text = guide.read_text(encoding="utf-8")
         named = set(re.findall(r"``(queue_job_\w+)", text))
+        self.job(ran=0.5, waited=3)
+        self.add_up()
+        self.runner(1)
         self.assertEqual(named, set(self.metrics()))

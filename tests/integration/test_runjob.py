@@ -218,6 +218,7 @@ class TestRunJobByItsRoute(TestRunJob):
 class TestTestJobs(HttpCase):
     """``/queue_job/create_test_job``"""
 
+    # pylint: disable-next=method-required-super
     def create(self, user, **options):
         before = self.env["queue.job"].search([])
         self.authenticate(user, user)

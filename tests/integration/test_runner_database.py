@@ -353,10 +353,10 @@ class TestTroubles(RunnerCase):
         )
         for _turn in range(3):
             served._housekeeper._next_look = 0.0
-            served.pass_(clock())
+            self.pass_(served, clock())
         self.assertEqual(self.read(job, "state, deaths, attempt"), ("enqueued", 0, 1))
         served.ended(request, LOST)
-        served.pass_(clock())
+        self.pass_(served, clock())
         self.assertEqual(self.read(job, "state, deaths"), ("pending", 0))
 
     def test_a_worker_is_asked_to_tell_of_jobs_that_runners_ended(self):
@@ -369,11 +369,11 @@ class TestTroubles(RunnerCase):
         self.assertEqual((request.id, request.uuid), (0, "untold"))
         # while it is under way, and for a while after it, there is no other one
         served._housekeeper._next_tell = 0.0
-        self.assertEqual(served.pass_(clock()).dispatch, [])
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
         served.ended(request, LOST)
-        self.assertEqual(served.pass_(clock()).dispatch[0].uuid, "untold")
+        self.assertEqual(self.pass_(served, clock()).dispatch[0].uuid, "untold")
         served.ended(request, OK)
-        self.assertEqual(served.pass_(clock()).dispatch, [])
+        self.assertEqual(self.pass_(served, clock()).dispatch, [])
 
     def test_an_error_in_the_housekeeping_keeps_no_request_back(self):
         served = self.connected()

@@ -120,7 +120,7 @@ export class OutcomeChart extends BucketChart {
             ["failed", _t("Failed"), "danger"],
             ["retry", _t("Tried again"), "warning"],
             ["cancelled", _t("Cancelled"), "gray-500"],
-            ["died", _t("Worker died"), "info"],
+            ["died", _t("Worker died"), "primary"],
         ];
     }
 

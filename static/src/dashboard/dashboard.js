@@ -6,13 +6,15 @@ import {useService} from "@web/core/utils/hooks";
 import {Layout} from "@web/search/layout";
 import {standardActionServiceProps} from "@web/webclient/actions/action_service";
 import {Component, onWillStart, onMounted, onWillUnmount, useState} from "@odoo/owl";
-import {channelDomain, jobsAction, triesAction} from "../jobs_action";
+import {channelDomain, figuresAction, jobsAction, triesAction} from "../jobs_action";
 import {useLive} from "../live/live_hook";
 import {DurationChart, OutcomeChart} from "./charts";
 import {formatDuration, formatNumber} from "./format";
 
 /** Ages grow also when nothing changes. */
 const REFRESH_EVERY = 10000;
+/** Where not all jobs are counted, so many are in any case. */
+const COUNTED_AT_LEAST = 100;
 
 /** How the queue is doing: what waits and runs, what ended, who executes. */
 export class Dashboard extends Component {
@@ -81,6 +83,12 @@ export class Dashboard extends Component {
         return this.channels.find((each) => each.name === name) || this.channels[0];
     }
 
+    /** A number of jobs; with a plus where there are too many to count them all. */
+    count(channel, what) {
+        const text = formatNumber(channel[what]);
+        return channel.capped && channel[what] >= COUNTED_AT_LEAST ? `${text}+` : text;
+    }
+
     get total() {
         return this.state.data.ended.total;
     }
@@ -122,15 +130,14 @@ export class Dashboard extends Component {
     // ------------------------------------------------------------ what is behind
 
     openJobs(channel, what) {
+        const pending = [
+            ["state", "=", "pending"],
+            ["ready", "=", true],
+        ];
         const wanted = {
             running: [_t("Running Jobs"), [["state", "in", ["enqueued", "started"]]]],
-            pending: [
-                _t("Pending Jobs"),
-                [
-                    ["state", "=", "pending"],
-                    ["ready", "=", true],
-                ],
-            ],
+            pending: [_t("Pending Jobs"), pending],
+            oldest: [_t("Pending Jobs, the Oldest First"), pending],
             scheduled: [
                 _t("Jobs That Wait for a Date"),
                 [
@@ -141,8 +148,10 @@ export class Dashboard extends Component {
             failed: [_t("Failed Jobs"), [["state", "=", "failed"]]],
             all: [_t("Jobs"), []],
         }[what];
+        const orderBy = what === "oldest" ? [{name: "date_created", asc: true}] : [];
         this.action.doAction(
-            jobsAction(wanted[0], [...wanted[1], ...channelDomain(channel)])
+            jobsAction(wanted[0], [...wanted[1], ...channelDomain(channel)]),
+            {props: {orderBy}}
         );
     }
 
@@ -167,6 +176,21 @@ export class Dashboard extends Component {
         ];
         return this.action.doAction(
             triesAction(_t("Unsuccessful Tries"), [...domain, ...ofJob])
+        );
+    }
+
+    /** The rows that throughput and times are made of. */
+    openFigures() {
+        const grain = this.state.period === "week" ? "hour" : "minute";
+        const domain = [
+            ["grain", "=", grain],
+            ["at", ">=", this.since],
+        ];
+        this.action.doAction(
+            figuresAction(_t("Statistics"), [
+                ...domain,
+                ...channelDomain(this.state.channel),
+            ])
         );
     }
 

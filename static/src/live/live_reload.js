@@ -11,7 +11,8 @@ function isIdle(model) {
         !model.useSampleModel &&
         !root.editedRecord &&
         !root.isDomainSelected &&
-        !root.selection?.length
+        !root.selection?.length &&
+        !document.activeElement?.matches(".o_queue_job_number")
     );
 }
 

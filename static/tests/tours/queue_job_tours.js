@@ -10,26 +10,68 @@ const breadcrumb = ".o_back_button, .breadcrumb-item:first a";
 /** What a person does in a dialog that asks. */
 const confirm = {trigger: `${dialog} .modal-footer .btn-primary`, run: "click"};
 
+/** From the dashboard to what is behind a number, and back. */
+const behind = (trigger, title) => [
+    {trigger, run: "click"},
+    {trigger: `.o_last_breadcrumb_item:contains("${title}")`},
+    {trigger: ".breadcrumb-item a:contains(Job Queue)", run: "click"},
+    {trigger: ".o_queue_job_dashboard canvas"},
+];
+const tile = (name) => `.o_queue_job_tile[data-name=${name}]`;
+const note = (name) => `.o_queue_job_note[data-name=${name}]`;
+const place = (column) => `tr[data-channel='root.t_tour'] td:eq(${column}) a`;
+
 tours.add("queue_job_dashboard", {
     steps: () => [
-        {trigger: ".o_queue_job_dashboard .o_queue_job_chart canvas"},
-        {trigger: ".o_queue_job_executed_by"},
+        {trigger: ".alert-danger:contains(Nobody executes jobs):contains(restart)"},
+        {trigger: ".o_queue_job_executed_by:contains(Nobody)"},
         {trigger: "button[data-period=day]", run: "click"},
         {trigger: "button[data-period=day].active"},
         {trigger: "button[name=run]", run: "click"},
         {trigger: "button[name=run].active"},
-        {trigger: "tr[data-channel='root.t_tour'] td:last a:contains(2)"},
-        {
-            trigger: ".o_queue_job_tile[data-name=failed]:contains(2)",
-            run: "click",
-        },
+        {trigger: `${place(5)}:contains(2)`},
+        {trigger: `${tile("failed")}:contains(2)`, run: "click"},
         {trigger: cell("Tour fails"), run: "click"},
         {trigger: ".o_form_view .o_queue_job_timeline"},
         {trigger: ".breadcrumb-item a:contains(Job Queue)", run: "click"},
-        {trigger: "tr[data-channel='root.t_tour'] td:first a", run: "click"},
+        ...behind(tile("running"), "Running Jobs"),
+        ...behind(tile("pending"), "Pending Jobs"),
+        ...behind(note("pending"), "the Oldest First"),
+        ...behind(tile("scheduled"), "Jobs That Wait for a Date"),
+        ...behind(tile("done"), "Done Jobs"),
+        ...behind(note("done"), "Statistics"),
+        ...behind(tile("failures"), "Unsuccessful Tries"),
+        ...behind(note("failures"), "Unsuccessful Tries"),
+        ...behind(".o_queue_job_shares", "Statistics"),
+        ...behind(place(1), "Running Jobs"),
+        ...behind(place(2), "Pending Jobs"),
+        ...behind(place(3), "the Oldest First"),
+        ...behind(place(4), "Jobs That Wait for a Date"),
+        ...behind(place(5), "Failed Jobs"),
+        ...behind(".card-title a:contains(Execution)", "Runners"),
+        {trigger: place(0), run: "click"},
         {trigger: row("Tour waits")},
     ],
 });
+
+/** What a copy button copies is kept, for the clipboard is not to be read here. */
+function keepCopies() {
+    navigator.clipboard.writeText = async (text) => {
+        window.queueJobCopied = text;
+    };
+}
+
+function checkCopied() {
+    if (!`${window.queueJobCopied}`.includes("Traceback")) {
+        throw new Error(`copied: ${window.queueJobCopied}`);
+    }
+    window.queueJobCopied = "";
+}
+
+const copy = (where) => [
+    {trigger: `${where} button:contains(Copy the traceback)`, run: "click"},
+    {trigger: `${where} .o_field_widget[name=exc_info]`, run: checkCopied},
+];
 
 tours.add("queue_job_form", {
     steps: () => [
@@ -38,11 +80,21 @@ tours.add("queue_job_form", {
         {trigger: ".o_form_view .alert-danger:contains(On purpose)"},
         {trigger: ".o_queue_job_timeline li:contains(Created)"},
         {trigger: ".o_queue_job_timeline li:contains(Try 1)"},
-        {trigger: "a[name=exc_info]", run: "click"},
-        {trigger: ".o_field_widget[name=exc_info]:contains(Traceback)"},
-        {trigger: "button:contains(Copy the traceback)"},
+        // Whoever opens a failed job sees why at once.
+        {
+            trigger: ".o_field_widget[name=exc_info]:contains(Traceback)",
+            run: keepCopies,
+        },
+        ...copy(".o_form_view"),
         {trigger: "a[name=tries]", run: "click"},
-        {trigger: `.o_field_widget[name=try_ids] ${row("On purpose")}`},
+        {
+            trigger: `.o_field_widget[name=try_ids] ${cell("On purpose")}`,
+            run: "click",
+        },
+        {trigger: `${dialog} .o_field_widget[name=exc_info]:contains(Traceback)`},
+        ...copy(dialog),
+        {trigger: `${dialog} .btn-close`, run: "click"},
+        {trigger: "body:not(:has(.modal))"},
         {trigger: "a[name=arguments]", run: "click"},
         {trigger: ".o_field_widget[name=arguments_display]:contains(1)"},
         {trigger: "button[name=requeue]:first", run: "click"},
@@ -84,35 +136,44 @@ tours.add("queue_job_graph", {
         confirm,
         {trigger: "a[name=dependencies]", run: "click"},
         {trigger: ".o_queue_job_node.o_state_done.o_current:contains(First 2)"},
+        // The picture follows what others do.
+        {
+            trigger: ".o_queue_job_node.o_state_pending:contains(First 3)",
+            async run() {
+                const domain = [["name", "=", "First 3"]];
+                const ids = await callServer("queue.job", "search", [domain]);
+                await callServer("queue.job", "button_cancelled", [ids]);
+            },
+        },
+        {trigger: ".o_queue_job_node.o_state_cancelled:contains(First 3)"},
+        {trigger: ".o_queue_job_node.o_state_cancelled:contains(Second 1)"},
     ],
 });
+
+/** Resolves when there are so many elements. */
+async function numberOf(selector, number) {
+    while (document.querySelectorAll(selector).length !== number) {
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+}
 
 tours.add("queue_job_large_graph", {
     steps: () => [
         {
             trigger: "a[name=dependencies]",
-            run({queryFirst}) {
-                const began = performance.now();
-                queryFirst("a[name=dependencies]").click();
-                window.queueJobGraphTook = new Promise((resolve) => {
-                    const timer = setInterval(() => {
-                        if (
-                            document.querySelectorAll(".o_queue_job_node").length ===
-                            1000
-                        ) {
-                            clearInterval(timer);
-                            resolve(performance.now() - began);
-                        }
-                    }, 10);
-                });
-            },
-        },
-        {
-            trigger: ".o_queue_job_graph svg",
             async run() {
-                const took = await window.queueJobGraphTook;
-                if (took > 5000) {
-                    throw new Error(`1,000 nodes took ${took} ms`);
+                const times = [];
+                // The machine may be busy with something else: one of some counts.
+                while (times.length < 8 && !times.some((each) => each < 1000)) {
+                    document.querySelector("a[name=arguments]").click();
+                    await numberOf(".o_queue_job_node", 0);
+                    const began = performance.now();
+                    document.querySelector("a[name=dependencies]").click();
+                    await numberOf(".o_queue_job_node", 1000);
+                    times.push(Math.round(performance.now() - began));
+                }
+                if (!times.some((each) => each < 1000)) {
+                    throw new Error(`1,000 nodes took ${times} ms`);
                 }
             },
         },
@@ -143,6 +204,11 @@ tours.add("queue_job_bulk", {
         {trigger: ".o_control_panel button:contains(Requeue)", run: "click"},
         {trigger: `${dialog} button[name=apply]:contains(Requeue Jobs)`, run: "click"},
         {trigger: ".o_data_row .badge:contains(Pending)"},
+        {trigger: ".o_data_row:has(.badge:contains(Pending)) input", run: "click"},
+        {trigger: ".o_control_panel button:contains(Change)", run: "click"},
+        {trigger: `${dialog} label:contains(Set to Done)`, run: "click"},
+        {trigger: `${dialog} button[name=apply]:contains(Done)`, run: "click"},
+        {trigger: ".o_data_row .badge:contains(Done)"},
     ],
 });
 
@@ -202,6 +268,24 @@ tours.add("queue_job_channels", {
         {trigger: `${card}:contains(of 3)`},
         {trigger: `${card} button[name=button_less]`, run: "click"},
         {trigger: `${card}:contains(of 2)`},
+        {
+            trigger: `${card} input.o_queue_job_number`,
+            run: "edit 2.5 && click .o_control_panel",
+        },
+        {trigger: `${card}:contains(every 2.5)`},
+        {trigger: `${card} button[name=button_sequential]`, run: "click"},
+        {trigger: `${card} .badge:contains(Sequential)`},
+        {trigger: `${card}:contains(of 1)`},
+        {trigger: `${card} button[name=button_parallel]`, run: "click"},
+        {trigger: `${card}:not(:has(.badge:contains(Sequential)))`},
+        {
+            trigger:
+                ".o_kanban_record:contains(root.t_told):contains(capacity 3) .badge:contains(Configuration)",
+        },
+        {
+            trigger:
+                ".o_kanban_record:contains(root.t_told):not(:has(button[name=button_more]))",
+        },
         {trigger: ".o_switch_view.o_list", run: "click"},
         {trigger: `${row("root.t_tour")} td[name=capacity]`, run: "click"},
         {trigger: ".o_selected_row td[name=capacity] input", run: "edit 5"},
@@ -316,7 +400,10 @@ tours.add("queue_job_systray", {
 tours.add("queue_job_record", {
     steps: () => [
         {trigger: "button[name=open_queue_jobs]:contains(1)", run: "click"},
-        {trigger: row("Tour record")},
+        {trigger: cell("Tour record"), run: "click"},
+        {trigger: ".o_field_widget[name=records_display]:contains(test.queue.record)"},
+        {trigger: "button[name=open_related_action]", run: "click"},
+        {trigger: ".o_form_view .o_field_widget[name=name] input"},
     ],
 });
 
@@ -328,23 +415,45 @@ tours.add("queue_job_demo", {
     ],
 });
 
+function checkWidth(what) {
+    const {scrollWidth, clientWidth} = document.documentElement;
+    if (scrollWidth > clientWidth) {
+        throw new Error(`${what} is wider than the phone`);
+    }
+}
+
+const SCREENS = [
+    "job",
+    "job_failure_group",
+    "job_stat",
+    "job_channel",
+    "job_function",
+    "job_runner",
+    "job_subscription",
+    "job_dashboard",
+];
+
 tours.add("queue_job_phone", {
     steps: () => [
         {trigger: ".o_queue_job_dashboard canvas"},
         {trigger: "button[data-period=week]", run: "click"},
         {trigger: ".o_queue_job_tile[data-name=failed]", run: "click"},
         {trigger: ".o_kanban_record:contains(Tour fails 1)", run: "click"},
-        {trigger: ".o_form_view .o_queue_job_timeline"},
         {
-            trigger: ".o_form_view",
-            run() {
-                const {scrollWidth, clientWidth} = document.documentElement;
-                if (scrollWidth > clientWidth) {
-                    throw new Error("the form is wider than the phone");
+            trigger: ".o_form_view .o_queue_job_timeline",
+            run: () => checkWidth("the form"),
+        },
+        {trigger: breadcrumb, run: "click"},
+        {
+            trigger: ".o_kanban_record:contains(Tour fails 2)",
+            async run() {
+                const {action} = odoo.__WOWL_DEBUG__.root.env.services;
+                for (const name of SCREENS) {
+                    await action.doAction(`queue_job.action_queue_${name}`);
+                    checkWidth(name);
                 }
             },
         },
-        {trigger: breadcrumb, run: "click"},
-        {trigger: ".o_kanban_record:contains(Tour fails 2)"},
+        {trigger: ".o_queue_job_dashboard canvas"},
     ],
 });
