@@ -106,6 +106,13 @@ UPDATE queue_job
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
 
+# Is the job still being executed in this very attempt? Nobody takes it away then.
+_KEEP = """
+SELECT 1 FROM queue_job
+ WHERE id = %s AND attempt = %s AND state = 'started'
+   FOR NO KEY UPDATE
+"""
+
 _HAS_MORE_MODULES = """
 SELECT EXISTS (SELECT FROM ir_module_module
                 WHERE state IN ('installed', 'to upgrade') AND name <> ALL(%s))
@@ -258,3 +265,10 @@ def finish(cr, row: Started, values: dict) -> bool:
 
 def _with_signals(row):
     return (Started._make(row[:-1]), row[-1]) if row else (None, None)
+
+
+def keep(cr, job_id: int, attempt: int) -> bool:
+    """Whether the job is still started in this attempt; if so, it stays so until the
+    transaction ends."""
+    cr.execute(_KEEP, (job_id, attempt))
+    return cr.fetchone() is not None

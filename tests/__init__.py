@@ -1,10 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What Odoo's own runner finds of the tests: ``odoo-bin --test-tags /queue_job``.
 
-It takes the modules of this package whose names begin with ``test_``. Those of our tests
-that need an Odoo with this add-on and nothing else are there when it asks for them; they
-are not imported with ``tests.common`` by the tests of other add-ons. ``dev/test`` runs all
-tests.
+It takes the modules of this package whose names begin with ``test_``. Those of our
+tests that need an Odoo with this add-on and nothing else are there when it asks for
+them; they are not imported with ``tests.common`` by the tests of other add-ons.
+``dev/test`` runs all tests.
 """
 
 from functools import cache
@@ -13,8 +13,8 @@ from pathlib import Path
 
 #: words of those that need add-ons, packages or servers of the set-up in ``dev``
 _MORE = ("hypothesis", "codec_strategies", "acceptance", "test_queue_", "test.queue.")
-#: further ones: they read the checkout, or measure this add-on without any other
-_OTHERS = ("documentation", "budget", "plans")
+#: further ones: they look at the checkout, or measure this add-on without any other
+_OTHERS = ("documentation", "translations", "budget", "plans", "ui_large")
 
 
 @cache
