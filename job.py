@@ -132,7 +132,7 @@ class Job:
         self._timeout = timeout
         self.date_created = utcnow()
         self.user_id = env.uid
-        self._company_id: int | None = None
+        self._company_id: int | bool | None = None  # False: none
         self.state = states.PENDING
         self.retry = 0
         self.identity_twin = False
@@ -146,7 +146,7 @@ class Job:
     date_started: datetime | None = None
     date_done: datetime | None = None
     date_cancelled: datetime | None = None
-    exec_time: float | None = None
+    _exec_time: float | None = None
     result: Any = None
     exc_name: str | None = None
     exc_message: str | None = None
@@ -212,15 +212,18 @@ class Job:
 
     @property
     def company_id(self) -> int | None:
-        """The company in which the job was made."""
+        """The company in which the job was made; of the context, if that has one."""
         if self._company_id is None:
             context = self.env.context
-            self._company_id = context.get("company_id") or self.env.company.id
-        return self._company_id
+            if "company_id" in context:
+                self._company_id = context["company_id"] or False
+            else:
+                self._company_id = self.env.company.id
+        return self._company_id or None
 
     @company_id.setter
     def company_id(self, value: int | None) -> None:
-        self._company_id = value or None
+        self._company_id = value or False
 
     @property
     def description(self) -> str:
@@ -242,6 +245,17 @@ class Job:
     @channel.setter
     def channel(self, value: str | None) -> None:
         self._channel = value
+
+    @property
+    def exec_time(self) -> float | None:
+        """Seconds that the job took."""
+        if self._exec_time is None and self.date_started and self.date_done:
+            return (self.date_done - self.date_started).total_seconds()
+        return self._exec_time
+
+    @exec_time.setter
+    def exec_time(self, value: float | None) -> None:
+        self._exec_time = value
 
     @property
     def timeout(self) -> float:
@@ -420,8 +434,7 @@ class Job:
         self.state = states.DONE
         self.exc_name = self.exc_message = self.exc_info = None
         self.date_done = utcnow()
-        if self.date_started:
-            self.exec_time = (self.date_done - self.date_started).total_seconds()
+        self.exec_time = None  # by its dates
         if result is not None:
             self.result = result
 
@@ -498,8 +511,11 @@ class Job:
 
     @property
     def reverse_depends_on(self) -> set[Job]:
-        """The jobs known here to wait for this one."""
-        return {one for each in self._barriers_below for one in each.waiting}
+        """The jobs that wait, or waited, for this one."""
+        known = {one for each in self._barriers_below for one in each.waiting}
+        if self._stored and self._id is not None:
+            known |= recorder.load_dependents(self)
+        return known
 
     def add_depends(self, jobs: Iterable[Job]) -> None:
         """Have the job wait until ``jobs`` are done.

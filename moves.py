@@ -64,7 +64,7 @@ def _cancelled(reason: str) -> dict[str, Any]:
     return {"state": states.CANCELLED, "date_cancelled": now, "result": reason}
 
 
-def requeue(env, ids: Iterable[int]) -> list[int]:
+def requeue(env, ids: Iterable[int], result: str | None = None) -> list[int]:
     """Put jobs back into the queue, with their tries counted anew."""
     ids = list(ids)
     waiting = set(storage.transition.waiting(env.cr, ids))
@@ -76,6 +76,7 @@ def requeue(env, ids: Iterable[int]) -> list[int]:
         "runner": None,
         "worker": None,
         **dict.fromkeys(RUN_FIELDS),
+        "result": result,
     }
     pending = dict(values, state=states.PENDING)
     behind = dict(values, state=states.WAIT_DEPENDENCIES)

@@ -271,6 +271,7 @@ def load(cls, record):
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id
+    job.user_id, job.company_id = record.user_id.id, record.company_id.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
     job.recordset = job.recordset.with_context(**context)
@@ -289,6 +290,12 @@ def load_barrier(job):
     barrier = Barrier(Job._load_from_db_record(parent) for parent in parents)
     barrier.id = record.barrier_id
     return barrier
+
+
+def load_dependents(job) -> set:
+    """The stored jobs that wait, or waited, for a stored one."""
+    record = job.db_record().sudo()
+    return {type(job)._load_from_db_record(other) for other in record.dependent_ids}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from odoo import SUPERUSER_ID, api
 
@@ -121,7 +121,8 @@ class Drain:
     def _execute(self, request: scheduling.Request) -> None:
         self._sent += 1
         hooks = _Tally(executor.hooks_of(self.registry), self.states)
-        with self.registry.cursor() as cr:
+        # Its transactions are ended by whoever serves, the last one too.
+        with closing(self.registry.cursor()) as cr:
             number = executor.serve(
                 api.Environment(cr, SUPERUSER_ID, {}),
                 hooks,
@@ -175,6 +176,7 @@ class _Tally:
                 job.channel,
                 job.attempt,
                 job.state,
+                extra=executor.logs.fields(job, job.state),
             )
 
 

@@ -16,6 +16,8 @@ import threading
 from contextlib import closing
 from urllib.parse import parse_qs
 
+import psycopg2
+
 from odoo import SUPERUSER_ID, http
 from odoo.api import Environment
 from odoo.modules.registry import Registry
@@ -68,6 +70,10 @@ def _status(environ) -> str:
             return "403 FORBIDDEN"
         _serve(database, uuid, attempt, environ)
         return "200 OK"
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        # It went away, most often: what was under way is rescued.
+        _logger.warning("A request to run a job failed with PostgreSQL: %s", error)
+        return "500 INTERNAL SERVER ERROR"
     except Exception:
         _logger.exception("A request to run a job failed")
         return "500 INTERNAL SERVER ERROR"

@@ -180,13 +180,16 @@ class _Pass:
         self._now = now
         # Sums over a channel and all below it.
         self._used: dict[str, int] = {}
-        self._in_flight: dict[str, int] = {}
         self._last: dict[str, float] = {}
         self._room: dict[str, int] = {}
+        # Somebody below was enqueued and has not started yet.
+        self._in_flight: set[str] = set()
         for name, (enqueued, started) in running.items():
-            for each in lineage(nearest(name, channels)):
+            line = lineage(nearest(name, channels))
+            for each in line:
                 self._used[each] = self._used.get(each, 0) + enqueued + started
-                self._in_flight[each] = self._in_flight.get(each, 0) + enqueued
+            if enqueued:
+                self._in_flight.update(line)
         for name, start in last_start.items():
             for each in lineage(nearest(name, channels)):
                 self._last[each] = max(start, self._last.get(each, start))
@@ -207,7 +210,7 @@ class _Pass:
         for name in line:
             self._room[name] = self.room(name) - 1
             self._used[name] = self._used.get(name, 0) + 1
-            self._in_flight[name] = self._in_flight.get(name, 0) + 1
+        self._in_flight.update(line)
 
     def wake_after(self) -> float | None:
         """Seconds until a gap ends in a throttled channel that has places.
@@ -237,7 +240,7 @@ class _Pass:
     def _gap(self, channel: Channel) -> float:
         """Seconds until the throttle lets the next job start, 0 for now."""
         # Until that one has started, nobody knows when its gap will end.
-        if self._in_flight.get(channel.name):
+        if channel.name in self._in_flight:
             return max(channel.throttle, _SHORTEST_WAIT)
         last = self._last.get(channel.name)
         return 0.0 if last is None else max(0.0, last + channel.throttle - self._now)

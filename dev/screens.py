@@ -19,22 +19,35 @@ from browser import Browser, log_in
 
 WIDTHS = {"desk": (1280, 800, False), "phone": (375, 812, True)}
 _LIST = ".o_list_renderer .o_data_row, .o_kanban_record:not(.o_kanban_ghost)"
+_CHANGE = [
+    "thead .o_list_record_selector input",
+    ".o_control_panel button[name*=bulk]:last-of-type",
+    ".modal [name=change_priority] input",
+]
 
 #: name: (path, what is there when it has come, what is clicked then)
 SCREENS = {
     "dashboard": ("action-queue_job.action_queue_job_dashboard", ".o_queue_job_dashboard canvas", []),
     "jobs": ("queue-jobs", _LIST, []),
+    "jobs_graph": ("queue-jobs", _LIST, [".o_switch_view.o_graph"]),
+    "jobs_calendar": ("queue-jobs", _LIST, [".o_switch_view.o_calendar"]),
     "job_done": ("queue-jobs/{done}", ".o_form_view .o_queue_job_timeline", []),
     "job_failed": ("queue-jobs/{failed}", ".o_form_view .o_queue_job_timeline", []),
+    "job_running": ("queue-jobs/{running}", ".o_form_view .o_queue_job_timeline", []),
+    "job_try": ("queue-jobs/{failed}", ".o_form_view .o_queue_job_timeline", ["a[name=tries]", "[name=try_ids] .o_data_row td, [name=try_ids] .o_kanban_record"]),
     "job_graph": ("queue-jobs/{graph}", ".o_form_view .o_queue_job_timeline", ["a[name=dependencies]"]),
     "failures": ("action-queue_job.action_queue_job_failure_group", _LIST, []),
+    "statistics": ("queue-statistics", ".o_graph_renderer canvas", []),
     "channels": ("queue-channels", ".o_kanban_record", []),
     "channel": ("queue-channels/{channel}", ".o_form_view .o_field_widget", []),
     "functions": ("queue-functions", _LIST, []),
     "function": ("queue-functions/{function}", ".o_form_view .o_field_widget", []),
     "runners": ("action-queue_job.action_queue_job_runner", ".o_list_view, .o_kanban_view", []),
     "subscriptions": ("action-queue_job.action_queue_job_subscription", ".o_list_view, .o_kanban_view", []),
-    "bulk": ("action-queue_job.action_queue_job_bulk", ".modal .o_form_view", []),
+    "bulk": ("queue-jobs", _LIST, _CHANGE),
+    "progress": ("queue-channels", "button.o_queue_job_progress", ["button.o_queue_job_progress"]),
+    "samples": ("action-queue_job.action_queue_job_demo", ".modal .o_form_view", []),
+    "settings": ("action-queue_job.action_queue_job_settings", ".o_setting_container", []),
 }  # fmt: skip
 
 
@@ -46,6 +59,7 @@ def ids(browser: Browser) -> dict[str, int]:
             "queue.job",
             [["state", "=", "failed"], ["graph_uuid", "=", False]],
         ),
+        "running": ("queue.job", [["name", "=", "Import the catalogue"]]),
         "graph": ("queue.job", [["graph_uuid", "!=", False]]),
         "channel": ("queue.job.channel", [["name", "=", "demo"]]),
         "function": ("queue.job.function", [["method", "=", "_demo_succeed"]]),
@@ -79,6 +93,8 @@ def take(browser: Browser, url: str, name: str, records, path: Path) -> bool:
         )
     # Animations of the charts and of the notebook.
     browser.run("new Promise((done) => setTimeout(() => done(1), 1200))")
+    for each in clicks[-1:]:
+        browser.run(f"document.querySelector({json.dumps(each)})?.scrollIntoView(); 1")
     browser.picture(path)
     return came
 

@@ -66,6 +66,15 @@ ERRORS = [
     ("odoo.exceptions.UserError", "The product has no price in this currency."),
     ("odoo.exceptions.ValidationError", "The country of the address is missing."),
 ]
+TRACEBACK = """Traceback (most recent call last):
+  File "odoo/addons/queue_job/executor/performing.py", line 61, in perform
+    result = job.perform()
+  File "odoo/addons/shop_export/models/sale_order.py", line 118, in export_to_shop
+    self._check_prices()
+  File "odoo/addons/shop_export/models/sale_order.py", line 87, in _check_prices
+    raise UserError(self.env._("The product has no price in this currency."))
+%s: %s
+"""
 everything = jobs.sudo().search([], order="id")
 for number, job in enumerate(everything):
     created = now - timedelta(minutes=3 * (len(everything) - number))
@@ -78,7 +87,7 @@ for number, job in enumerate(everything):
             state="failed",
             exc_name=name,
             exc_message=message,
-            exc_info=f"Traceback (most recent call last):\n  ...\n{name}: {message}",
+            exc_info=TRACEBACK % (name, message),
             retry=1,
         )
     elif number % 2 and not job.graph_uuid:
@@ -174,5 +183,9 @@ for grain, step, number in (("minute", 60, 60), ("hour", 3600, 168)):
                     runs,
                 ),
             )
+# This one runs while the pictures are taken, and tells how far it is.
+env["queue.job.demo"].with_delay(
+    channel="root.export", priority=0, description="Import the catalogue"
+)._demo_slow(600)
 env["queue.job.subscription"].create({"period": "day"})
 env.cr.commit()

@@ -129,6 +129,7 @@ class Lease:
         return (
             self._real
             and not self.row.throttled
+            and not self.env.cr.closed
             and time.monotonic() - self.began < self.seconds
         )
 
@@ -192,7 +193,8 @@ def acquire(env, job_uuid: str) -> Job | None:
 def _acquire_directly(env, job_uuid: str) -> Job | None:
     record = Job.db_record_from_uuid(env, job_uuid)
     if not record or record.sudo().state != states.ENQUEUED:
-        _logger.warning("Job %s is not enqueued: not executed", job_uuid)
+        extra = {"job_uuid": job_uuid}
+        _logger.warning("job %s is not enqueued: not executed", job_uuid, extra=extra)
         return None
     job = Job._load_from_db_record(record)
     job.set_started()

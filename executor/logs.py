@@ -1,8 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What a line of the log tells of a job, for machines as well.
 
-Each line about a job has these fields besides its text, as attributes of the log
-record: a formatter that writes JSON finds them there.
+Each line about a job has these fields besides its text, as far as they are known, as
+attributes of the log record: a formatter that writes JSON finds them there.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 
-def fields(job: Any, state: str, seconds: float | None) -> dict[str, Any]:
-    """The argument ``extra`` of a line about a job that ended in ``state``.
+def fields(job: Any, state: str, seconds: float | None = None) -> dict[str, Any]:
+    """The argument ``extra`` of a line about a job in ``state``.
 
     :param job: a ``Job``, or the row of a started one
-    :param seconds: how long this try took
+    :param seconds: how long this try took, once it is over
     """
     return {
         "job_uuid": job.uuid,

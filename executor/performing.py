@@ -25,6 +25,7 @@ from ..exception import (
     NothingToDoJob,
     RetryableJobError,
 )
+from . import logs
 from .watching import Watched, watch
 
 CONCURRENCY_ERRORS = (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)
@@ -82,6 +83,7 @@ def _watched(job) -> Watched:
         job.timeout,
         job.env.cr._cnx,
         partial(bury, job),
+        partial(logs.fields, job, states.STARTED),
     )
     return job.watched
 

@@ -37,8 +37,29 @@ def record_failure(job, error: BaseException, values: dict | None = None) -> boo
     decision = outcome.decide(trouble, _terms(job))
     with _recording_env(job) as env:
         _bring(job, env)
+        if not _is_ours(env, job):
+            return False
         _write(env, job, decision, trouble)
     return isinstance(decision, outcome.Failed)
+
+
+def _is_ours(env, job) -> bool:
+    """Whether what becomes of the job is still ours to say.
+
+    Race: a job that was taken for lost, as its lease's connection was, is executed
+    elsewhere meanwhile. How our try ended must not end that one.
+    """
+    if job._lease is None or storage.execution.keep(env.cr, job._id, job.attempt):
+        return True
+    _logger.warning(
+        "job %s channel=%s attempt=%s: is not ours any more, its work is undone",
+        job.uuid,
+        job.channel,
+        job.attempt,
+        extra=logs.fields(job, "lost", _seconds(job, utcnow())),
+    )
+    job.state = states.STARTED  # elsewhere, or that is over as well
+    return False
 
 
 def _bring(job, env) -> None:
@@ -68,7 +89,8 @@ def bury(job, kind: outcome.Kind, text: str) -> None:
     with job.env.registry.cursor() as cr:
         env = Environment(cr, SUPERUSER_ID, {})
         _bring(job, env)
-        _write(env, job, decision, trouble)
+        if _is_ours(env, job):
+            _write(env, job, decision, trouble)
 
 
 class _recording_env:
@@ -89,7 +111,11 @@ class _recording_env:
                 raise ConnectionError
             cr.rollback()
         except Exception:
-            _logger.info("Job %s lost its cursor", self.job.uuid)
+            _logger.info(
+                "job %s lost its cursor",
+                self.job.uuid,
+                extra=logs.fields(self.job, self.job.state),
+            )
             cr = self.own = registry.cursor()
         registry.reset_changes()
         self.cr = cr
@@ -219,7 +245,8 @@ def post_failure(env, job_id: int, uuid: str) -> None:
         with env.cr.savepoint():
             record._message_post_on_failure()
     except Exception:
-        _logger.exception("The failure of job %s could not be posted", uuid)
+        text = "The failure of job %s could not be posted"
+        _logger.exception(text, uuid, extra={"job_uuid": uuid})
 
 
 def call_on_fail(env, job, kept: dict) -> None:
@@ -231,7 +258,7 @@ def call_on_fail(env, job, kept: dict) -> None:
         with env.cr.savepoint():
             job.on_fail(kept)
     except Exception:
-        _logger.exception("Method %s of failed job %s failed", name, job.uuid)
+        _say_trouble(job, "Method %s of failed job %s failed", name, job.uuid)
 
 
 def _extra(env, job) -> dict:
@@ -240,8 +267,13 @@ def _extra(env, job) -> dict:
         with env.cr.savepoint():
             return rows.extra_values(job)
     except Exception:
-        _logger.exception("Further values of job %s cannot be stored", job.uuid)
+        _say_trouble(job, "Further values of job %s cannot be stored", job.uuid)
         return {}
+
+
+def _say_trouble(job, text: str, *args) -> None:
+    """Log the error under way, which disturbs the end of the job no further."""
+    _logger.exception(text, *args, extra=logs.fields(job, job.state))
 
 
 def _keep_try(env, job, decision, trouble) -> None:

@@ -94,7 +94,9 @@ def _refuse(lease: Lease, env, error: Exception) -> None:
     from .unreadable import UnreadableJob
 
     if not isinstance(error, JobError):
-        _logger.exception("Job %s cannot be read", lease.row.uuid)
+        row = lease.row
+        extra = logs.fields(row, states.STARTED)
+        _logger.exception("job %s cannot be read", row.uuid, extra=extra)
     if _is_early(lease, env):
         text = f"An add-on was just installed and is not loaded here yet: {error}"
         error = RetryableJobError(text, seconds=_LOAD_WAIT, ignore_retry=True)

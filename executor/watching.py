@@ -17,6 +17,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class Interrupted(BaseException):
 class Watched:
     """A job that runs in this process.
 
+    extra: tells what a line of the log about it has besides its text.
     verdict: why it has to stop: the kind and a text; None while it may go on.
     """
 
@@ -51,6 +53,7 @@ class Watched:
     timeout: float
     connection: object
     bury: object
+    extra: Callable[[], dict]
     thread_id: int = field(default_factory=threading.get_ident)
     began: float = field(default_factory=time.monotonic)
     verdict: tuple[Kind, str] | None = None
@@ -78,11 +81,16 @@ class _Watch:
         try:
             yield watched
         finally:
-            with self._lock:
-                self._jobs.discard(watched)
-                # An interruption that did not arrive must not hit the next job.
-                if watched.verdict:
-                    _raise_in(watched.thread_id, None)
+            try:
+                self._dismiss(watched)
+            except Interrupted:
+                self._dismiss(watched)  # it arrived on the way there
+
+    def _dismiss(self, watched: Watched):
+        with self._lock:
+            self._jobs.discard(watched)
+        if watched.stopped_at is not None:
+            _absorb_interruption()
 
     def _ensure_thread(self):
         if self._thread is None or not self._thread.is_alive():
@@ -135,14 +143,19 @@ class _Watch:
             first = each.stopped_at is None
             if first:
                 each.stopped_at = time.monotonic()
-                _logger.info("job %s has to stop: %s", each.uuid, each.verdict[1])
+                reason = each.verdict[1]
+                _logger.info(
+                    "job %s has to stop: %s", each.uuid, reason, extra=each.extra()
+                )
             elif time.monotonic() - each.stopped_at >= PATIENCE and _is_prefork():
                 self._kill(each)
             _raise_in(each.thread_id, Interrupted)
-        try:
-            each.connection.cancel()
-        except Exception:
-            _logger.debug("no query to cancel for job %s", each.uuid)
+            # Before anybody else has the connection: it may be the next job's.
+            try:
+                each.connection.cancel()
+            except Exception:
+                text = "job %s: no query to cancel"
+                _logger.debug(text, each.uuid, extra=each.extra())
 
     @staticmethod
     def _kill(each: Watched):
@@ -151,18 +164,34 @@ class _Watch:
         Race: the body may end in this moment. Both write with a guard on the state,
         so one of them finds the job moved and leaves it alone.
         """
-        _logger.warning("job %s does not react: its worker is killed", each.uuid)
+        text = "job %s does not react: its worker is killed"
+        _logger.warning(text, each.uuid, extra=each.extra())
         try:
             each.bury(*each.verdict)
         except Exception:
-            _logger.exception("The end of job %s could not be written", each.uuid)
+            text = "job %s: its end could not be written"
+            _logger.exception(text, each.uuid, extra=each.extra())
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _raise_in(thread_id: int, exception: type[BaseException] | None) -> None:
+def _raise_in(thread_id: int, exception: type[BaseException]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread_id), ctypes.py_object(exception) if exception else None
+        ctypes.c_ulong(thread_id), ctypes.py_object(exception)
     )
+
+
+def _absorb_interruption() -> None:
+    """Have an interruption of this thread arrive here, where it hits no other job.
+
+    Python can take back one that has not arrived yet, but goes on looking for it at
+    every step then (3.11 for ever at the first one, in a thread that is traced).
+    """
+    try:
+        _raise_in(threading.get_ident(), Interrupted)
+        while True:
+            pass  # it arrives at the next step
+    except Interrupted:
+        return
 
 
 def _is_prefork() -> bool:

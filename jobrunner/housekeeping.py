@@ -103,6 +103,11 @@ class Housekeeper:
                 job.uuid,
                 job.channel,
                 job.attempt,
+                extra={
+                    "job_uuid": job.uuid,
+                    "job_channel": job.channel,
+                    "job_attempt": job.attempt,
+                },
             )
         # One look alone proves nothing: a job takes its lock a moment after its start.
         seen = self._suspects

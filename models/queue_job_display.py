@@ -8,7 +8,7 @@ import json
 from pprint import pformat
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 
 from ..exception import JobDecodeError
 from ..fields import decode, mask
@@ -106,10 +106,6 @@ class QueueJob(models.Model):
                 self.env._("Jobs cannot be searched or grouped by their arguments.")
             )
         return super()._field_to_sql(alias, fname, query)
-
-    def copy_data(self, default=None):  # pylint: disable=method-required-super
-        """Nothing: it would have the arguments as they are."""
-        raise UserError(self.env._("A job cannot be duplicated: requeue it instead."))
 
     def _readable(self, stored):
         """Text for a value of the stored JSON."""

@@ -108,7 +108,8 @@ class QueueJob(models.Model):
         moves.cancel_dependents(self.env, unfinished.ids)
         return super().unlink()
 
-    def copy(self, default=None):  # pylint: disable=method-required-super
+    def copy_data(self, default=None):
+        # Copying begins with it; and by itself it would tell hidden arguments.
         raise UserError(self.env._("A job cannot be duplicated: requeue it instead."))
 
     # The rows of this transaction's with_delay() calls are written late (D5): whoever

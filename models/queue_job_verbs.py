@@ -49,7 +49,7 @@ class QueueJob(models.Model):
         self._check_may_steer()
         buffer.flush(self.env)
         if state == states.PENDING:
-            moved = moves.requeue(self.env, self.ids)
+            moved = moves.requeue(self.env, self.ids, result)
         elif state == states.DONE:
             moved = moves.set_done(self.env, self.ids, result)
         elif state == states.CANCELLED:

@@ -62,10 +62,11 @@ _PLANS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
 SET jit = off;
 """
-# A machine that vanishes without a word holds its jobs no longer than this.
+# A machine that vanishes without a word holds its jobs no longer than this, whether
+# PostgreSQL waits for it or has an answer for it under way (ms).
 _LIVENESS = """
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
-SET tcp_keepalives_count = 3
+SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000
 """
 # A start waits for no disk. The commit of the job itself does, and comes after it in
 # the log: either a crash of PostgreSQL keeps both, or the job's work is undone as well
@@ -104,6 +105,13 @@ UPDATE queue_job
 """
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
+
+# Is the job still being executed in this very attempt? Nobody takes it away then.
+_KEEP = """
+SELECT 1 FROM queue_job
+ WHERE id = %s AND attempt = %s AND state = 'started'
+   FOR NO KEY UPDATE
+"""
 
 _HAS_MORE_MODULES = """
 SELECT EXISTS (SELECT FROM ir_module_module
@@ -257,3 +265,10 @@ def finish(cr, row: Started, values: dict) -> bool:
 
 def _with_signals(row):
     return (Started._make(row[:-1]), row[-1]) if row else (None, None)
+
+
+def keep(cr, job_id: int, attempt: int) -> bool:
+    """Whether the job is still started in this attempt; if so, it stays so until the
+    transaction ends."""
+    cr.execute(_KEEP, (job_id, attempt))
+    return cr.fetchone() is not None

@@ -7,6 +7,7 @@ start_coverage() {
     rm -rf "$COVERAGE"
     mkdir "$COVERAGE"
     export COVERAGE_PROCESS_START=$ROOT/pyproject.toml COVERAGE_FILE=$COVERAGE/data
+    export PYTHONPATH=$ROOT/dev/coverage_site:$PYTHONPATH
 }
 
 # judge_coverage [PART...]: report, and fail below the thresholds of pyproject.toml

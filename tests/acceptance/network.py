@@ -79,12 +79,15 @@ class Network:
 
     @staticmethod
     def _ip(*arguments: str, check: bool = True) -> None:
-        done = subprocess.run(
-            [_IP, *arguments], capture_output=True, text=True, check=False
-        )
-        if check and done.returncode:
+        command = [_IP, *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            trouble = done.stderr.strip() if done.returncode else None
+        except OSError as error:
+            trouble = f"{error} (Debian: iproute2)"
+        if check and trouble is not None:
             raise AssertionError(
                 "This test cuts a network of its own, which takes the right to make"
                 " namespaces of the network (root, or CAP_SYS_ADMIN and CAP_NET_ADMIN):"
-                f" 'ip {' '.join(arguments)}' says {done.stderr.strip()!r}."
+                f" 'ip {' '.join(arguments)}' says {trouble!r}."
             )

@@ -1,6 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What other add-ons call on a job."""
 
+from datetime import datetime
+
+from odoo.tests.common import new_test_user
+
 from odoo.addons.queue_job.delay import chain
 from odoo.addons.queue_job.exception import FailedJobError, RetryableJobError
 from odoo.addons.queue_job.job import Job
@@ -103,10 +107,40 @@ class TestJob(CompatCase):
             record.invalidate_recordset()
             self.assertEqual(record[name], value, name)
 
-    def test_a_job_without_a_company_is_of_that_of_the_user(self):
+    def test_a_job_may_have_no_company(self):
         made = self.made()
         made.company_id = False
-        self.assertEqual(made.db_record().company_id, self.env.company)
+        self.assertFalse(made.db_record().company_id)
+        made = self.one.with_context(company_id=False).with_delay().rename("x")
+        self.assertFalse(made.db_record().company_id)
+        self.assertFalse(Job.load(self.env, made.uuid).company_id)
+
+    def test_a_loaded_job_has_its_user_and_company_whoever_loads_it(self):
+        company = self.env["res.company"].create({"name": "Second"})
+        user = new_test_user(self.env, "loaded", "base.group_user")
+        records = self.one.with_context(company_id=company.id).with_user(user)
+        made = records.with_delay().rename("x")
+        self.env.flush_all()
+        loaded = Job.load(self.env, made.uuid)
+        self.assertEqual((loaded.user_id, loaded.company_id), (user.id, company.id))
+
+    def test_the_time_of_execution_is_that_between_its_dates(self):
+        made = self.made()
+        self.assertIsNone(made.exec_time)
+        made.date_started = datetime(2026, 1, 2, 3, 4, 5)
+        made.date_done = datetime(2026, 1, 2, 3, 4, 8)
+        self.assertEqual(made.exec_time, 3)
+        made.store()
+        self.assertEqual(made.db_record().exec_time, 3)
+        self.assertEqual(Job.load(self.env, made.uuid).exec_time, 3)
+
+    def test_a_loaded_job_knows_who_waits_for_it(self):
+        first, second, third = self.chained()
+        self.env.flush_all()
+        loaded = Job.load(self.env, first.uuid)
+        self.assertEqual(loaded.reverse_depends_on, {second})
+        self.assertEqual(first.reverse_depends_on, {second})
+        self.assertFalse(third.reverse_depends_on)
 
     def test_what_happens_to_a_job_is_stored_when_it_is_stored_again(self):
         made = self.made()

@@ -83,6 +83,15 @@ class TestJobModel(ModelCase):
         self.assertEqual(second.dependencies["depends_on"], [first.uuid])
         self.assertEqual(first.dependencies["reverse_depends_on"], [second.uuid])
         self.assertEqual(second.dependency_graph["edges"], [[first.id, second.id]])
+        for domain, expected in (
+            ([("dependency_ids", "in", first.ids)], second),
+            ([("dependency_ids", "=", first.id)], second),
+            ([("dependency_ids.uuid", "=", first.uuid)], second),
+            ([("dependent_ids", "in", second.ids)], first),
+            ([("dependent_ids.uuid", "=", second.uuid)], first),
+            ([("dependency_ids", "in", second.ids)], self.jobs),
+        ):
+            self.assertEqual(self.jobs.search(domain), expected, domain)
         domain = first.open_graph_jobs()["domain"]
         self.assertEqual(self.jobs.search(domain), first | second)
 
@@ -129,8 +138,8 @@ class TestJobModel(ModelCase):
         job = self.made()
         job._change_job_state("cancelled", result="Not wanted")
         self.assertEqual((job.state, job.result), ("cancelled", "Not wanted"))
-        job._change_job_state("pending")
-        self.assertEqual(job.state, "pending")
+        job._change_job_state("pending", result="Once more")
+        self.assertEqual((job.state, job.result), ("pending", "Once more"))
 
     def test_the_related_action_is_opened_or_there_is_none(self):
         action = self.made().open_related_action()

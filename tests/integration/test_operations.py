@@ -537,6 +537,8 @@ class TestRoutes(HttpCase, OperationsCase):
         if not guide.exists():
             return  # an installed package has no guides
         text = guide.read_text(encoding="utf-8")
+        self.job(ran=1, waited=1)
+        self.add_up()
         named = set(re.findall(r"``(queue_job_\w+)", text))
         self.job(ran=0.5, waited=3)
         self.add_up()

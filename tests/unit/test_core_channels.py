@@ -268,6 +268,9 @@ class TestDecide(unittest.TestCase):
         self.check(full, [], (), running={"root.t": (0, 1)}, last_start=last_start)
         above = [Channel("root", 1), Channel("root.t", 2, throttle=2)]
         self.check(above, [], (), running={"root": (1, 0)}, last_start=last_start)
+        below_a_gap = [Channel("root", 1), Channel("root.gone.t", throttle=2)]
+        last = {"root.gone.t": NOW - 1}
+        self.check(below_a_gap, [], (), running={"root": (0, 1)}, last_start=last)
         paused = [Channel("root", 3), Channel("root.t", throttle=2, paused=True)]
         self.check(paused, [], (), last_start=last_start)
 

@@ -103,6 +103,16 @@ class TestSuspects(unittest.TestCase):
         self.assertEqual(self.suspects(Load(), gone), ["root.a.gone"])
         self.assertEqual(self.suspects(Load(), gone, paused=True), [])
 
+    def test_one_that_is_not_suspect_hides_no_other(self):
+        busy, bare = Load(started=1, oldest=100), Load(oldest=100)
+        self.assertEqual(self.suspects(busy, ("root", bare)), ["root"])
+
+    def test_where_no_channel_is_known_a_job_waits_as_in_any_other(self):
+        loads = {"root.gone": Load(oldest=60.5)}
+        self.assertEqual(
+            health.suspects({"root": Channel("root", 1)}, loads), list(loads)
+        )
+
     def test_they_are_told_in_the_order_of_their_names(self):
         other = ("root", Load(oldest=100))
         self.assertEqual(self.suspects(Load(oldest=100), other), ["root", "root.a"])

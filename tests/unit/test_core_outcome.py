@@ -117,11 +117,30 @@ class TestDecide(unittest.TestCase):
         self.assertEqual(tries + 1, max_retries)
 
 
+class Half:
+    def random(self):
+        return 0.5
+
+
+class TestChance(unittest.TestCase):
+    def test_the_wait_of_a_policy_is_by_the_chance_that_is_given(self):
+        policy = RetryPolicy(("E",), 0, 100, 2, 300, 0.5)
+        trouble = Trouble(Kind.POLICY, "app.E", "it broke", "trace")
+        outcome = decide(trouble, Terms(0, 5, PATTERN, policy), Half())
+        self.assertEqual(outcome.seconds, 75)
+
+
 class TestDeath(unittest.TestCase):
     def test_a_job_that_died_runs_again_at_once_and_the_try_does_not_count(self):
         outcome = after_death(1, 3)
         self.assertIsInstance(outcome, Retry)
         self.assertEqual((outcome.seconds, outcome.count), (0, False))
+        self.assertEqual(outcome.exc_name, "WorkerDied")
+        self.assertEqual(
+            outcome.exc_message,
+            "The process that ran the job died (death 1 of at most 3): killed, out of"
+            " memory, over a limit of the server, or the machine stopped.",
+        )
 
     def test_the_last_death_allowed_fails_the_job_with_that_reason(self):
         self.assertIsInstance(after_death(2, 3), Retry)

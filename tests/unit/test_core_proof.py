@@ -37,6 +37,20 @@ class TestProof(unittest.TestCase):
     def test_the_right_proof_passes(self):
         self.assertIs(verify(*RIGHT, sign(*RIGHT)), True)
 
+    def test_names_of_any_length_and_signs_that_databases_have_are_signed(self):
+        for database in ("d" * 255, "daten-bank", "\udcfc"):
+            with self.subTest(database=database):
+                claim = ("secret", database, UUID, 3)
+                self.assertIs(verify(*claim, sign(*claim)), True)
+
+    def test_what_is_refused_is_named(self):
+        with self.assertRaisesRegex(ValueError, "^A proof needs a secret that"):
+            sign("", "db", UUID, 3)
+        with self.assertRaisesRegex(
+            ValueError, "job 'x y', attempt 3: a database name"
+        ):
+            sign("secret", "db", "x y", 3)
+
     def test_a_proof_of_anything_else_is_refused(self):
         for other in (
             ("Secret", "db", UUID, 3),

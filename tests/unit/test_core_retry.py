@@ -210,7 +210,7 @@ class TestPolicy(unittest.TestCase):
         self.assertEqual(waits, [10, 30, 90, 200, 200])
 
     def test_a_wait_after_very_many_tries_is_the_most(self):
-        policy = retry.RetryPolicy(("E",), 0, 10, 1000, 200, 0)
+        policy = retry.RetryPolicy(("E",), 0, 10.0, 1000.0, 200.0, 0.0)
         self.assertEqual(policy.delay(10**6), 200)
 
     def test_chance_shortens_the_wait_by_no_more_than_its_part(self):
@@ -227,6 +227,7 @@ class TestPolicy(unittest.TestCase):
             (("ConnectionResetError",), True),
             (("ConnectionError",), True),
             (("builtins.OSError",), True),
+            (("OSError",), True),
             (("Exception",), True),
             (("BrokenPipeError",), False),
             (("socket.OSError",), False),
@@ -235,6 +236,11 @@ class TestPolicy(unittest.TestCase):
             with self.subTest(exceptions=exceptions):
                 policy = retry.RetryPolicy(exceptions)
                 self.assertIs(policy.matches(names), matched)
+
+    def test_a_bare_name_is_that_of_the_class_in_any_package(self):
+        policy = retry.RetryPolicy(("Timeout",))
+        self.assertTrue(policy.matches(["requests.exceptions.Timeout"]))
+        self.assertFalse(policy.matches(["requests.Timeout.exceptions"]))
 
     def test_a_dotted_name_is_matched_by_the_very_class_only(self):
         policy = retry.RetryPolicy(("shop.Timeout",))

@@ -1,0 +1,312 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+# pylint: disable=method-required-super
+"""How a try ends that is stopped, cut off or taken away, executed in this process."""
+
+import logging
+import threading
+from contextlib import suppress
+from unittest.mock import patch
+
+from odoo import SUPERUSER_ID, api
+from odoo.tools import mute_logger
+
+from odoo.addons.queue_job.executor import claiming, connections, watching
+
+from ..acceptance.server import TEST_DB, wait_until
+from .test_drain import DrainCase
+
+RECORDING = "odoo.addons.queue_job.executor.recording"
+WATCHING = "odoo.addons.queue_job.executor.watching"
+
+
+class EndCase(DrainCase):
+    def setUp(self):
+        super().setUp()
+        self.model = self.registry["test.queue.effect"]
+
+    def clean(self):
+        super().clean()
+        self.database.query("DELETE FROM test_queue_effect")
+
+    def delay(self, method, *args, **options):
+        with self.registry.cursor() as cr:
+            effects = api.Environment(cr, SUPERUSER_ID, {})["test.queue.effect"]
+            return getattr(effects.with_delay(**options), method)(*args).uuid
+
+    def body(self, body):
+        """Have the declared method ``leave`` do this instead."""
+        body.__name__ = "leave"
+        self.enterContext(patch.object(self.model, "leave", body))
+        return self.delay("leave", "x")
+
+    def column(self, name):
+        return self.database.value(f"SELECT {name} FROM queue_job")
+
+    def tries(self):
+        return self.database.query(
+            "SELECT outcome, exc_name FROM queue_job_try ORDER BY id"
+        )
+
+    def effects(self):
+        return self.database.value("SELECT count(*) FROM test_queue_effect")
+
+    def take_away(self):
+        """As runners do with a job that is taken for lost, and start it elsewhere."""
+        self.database.query(
+            "UPDATE queue_job SET attempt = attempt + 1, worker = 'elsewhere:1'"
+        )
+
+
+class TestStopped(EndCase):
+    def when_started(self, statement):
+        def act():
+            wait_until(
+                lambda: self.database.states() == {"started": 1}, "the job is started"
+            )
+            self.database.query(statement)
+
+        thread = threading.Thread(target=act)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def test_the_query_of_a_job_that_is_asked_to_stop_is_cancelled(self):
+        self.delay("query_long", 60)
+        self.when_started(
+            "INSERT INTO queue_job_stop (job_id, reason)"
+            " SELECT id, 'No more' FROM queue_job"
+        )
+        self.assertEqual(self.drain(), {"cancelled": 1})
+        self.assertEqual(self.column("result"), "No more")
+        self.assertEqual([outcome for outcome, _name in self.tries()], ["cancelled"])
+        self.assertFalse(self.database.query("SELECT 1 FROM queue_job_stop"))
+
+    def test_the_query_of_a_job_over_its_time_is_cancelled_and_the_try_counts(self):
+        self.delay("query_long", 60, timeout=0.5)
+        with self.assertLogs(WATCHING, logging.INFO) as logs:
+            self.assertEqual(self.drain(), {"pending": 1})
+        self.assertEqual(self.column("retry"), 1)
+        ((outcome, name),) = self.tries()
+        self.assertEqual((outcome, name.rpartition(".")[2]), ("retry", "JobTimeout"))
+        line = logs.records[0]
+        self.assertIn("longer than its time limit of 0.5 s", line.getMessage())
+        self.assertEqual((line.job_channel, line.job_attempt), ("root", 1))
+
+    def test_the_end_of_a_job_that_does_not_react_is_written_and_its_worker_killed(
+        self,
+    ):
+        killed = threading.Event()
+
+        def kill(pid, number):
+            killed.set()
+            raise SystemExit  # what stands for the process is the watching thread
+
+        def body(records, name):
+            records._leave("undone")
+            with suppress(watching.Interrupted):  # it comes when the waiting is over
+                killed.wait(60)
+            return "too late"
+
+        self.body(body)
+        self.database.query("UPDATE queue_job SET timeout = 0.5, max_retries = 1")
+        with (
+            patch.object(watching, "PATIENCE", 0),
+            patch.object(watching, "_is_prefork", lambda: True),
+            patch.object(watching.os, "kill", kill),
+            self.assertLogs(WATCHING, logging.INFO),
+            self.assertLogs(RECORDING, logging.WARNING) as logs,
+        ):
+            self.drain()
+        self.assertTrue(killed.is_set())
+        self.assertEqual(self.column("state"), "failed")
+        self.assertIn("killed.wait(60)", self.column("exc_info"))
+        self.assertEqual([outcome for outcome, _name in self.tries()], ["failed"])
+        self.assertEqual(self.effects(), 0, "what it did meanwhile is undone")
+        self.assertIn("is not ours any more", logs.output[-1])
+
+    def test_a_watch_that_stumbles_goes_on(self):
+        stumbled = threading.Event()
+
+        def look(watch, jobs):
+            if not stumbled.is_set():
+                stumbled.set()
+                raise ConnectionError("no database")
+            return before(watch, jobs)
+
+        before = watching._Watch._look
+        self.delay("query_long", 60, timeout=0.5)
+        with (
+            patch.object(watching._Watch, "_look", look),
+            self.assertLogs(WATCHING, logging.INFO) as logs,
+        ):
+            self.assertEqual(self.drain(), {"pending": 1})
+        self.assertIn("stumbled", logs.output[0])
+
+
+class TestTakenAway(EndCase):
+    """The job is executed elsewhere before its try comes to an end here."""
+
+    def check_left_alone(self, uuid, logs):
+        self.assertEqual(self.column("state"), "started")
+        self.assertEqual(self.column("worker"), "elsewhere:1")
+        self.assertEqual(self.column("retry"), 0)
+        self.assertFalse(self.tries())
+        self.assertFalse(
+            self.database.query("SELECT 1 FROM mail_message WHERE model = 'queue.job'")
+        )
+        self.assertEqual(self.effects(), 0)
+        (line,) = [each for each in logs.records if hasattr(each, "job_uuid")]
+        self.assertEqual((line.job_uuid, line.levelno), (uuid, logging.WARNING))
+        self.assertIn("is not ours any more", line.getMessage())
+
+    def test_a_body_that_ends_well_is_undone(self):
+        def body(records, name):
+            records._leave("undone")
+            self.take_away()
+
+        uuid = self.body(body)
+        with self.assertLogs(RECORDING, logging.WARNING) as logs:
+            self.drain()
+        self.check_left_alone(uuid, logs)
+
+    def test_a_body_that_looks_at_nothing_before_is_undone(self):
+        # its transaction sees the change: it is not a conflict but no row at all
+        def body(records, name):
+            self.take_away()
+            records.env.cr.rollback()
+            records._leave("undone")
+
+        uuid = self.body(body)
+        with self.assertLogs(RECORDING, logging.WARNING) as logs:
+            self.drain()
+        self.check_left_alone(uuid, logs)
+
+    def test_an_error_of_the_body_ends_only_its_own_try(self):
+        def body(records, name):
+            records._leave("undone")
+            self.take_away()
+            raise ValueError("nobody hears it")
+
+        uuid = self.body(body)
+        with self.assertLogs(RECORDING, logging.WARNING) as logs:
+            self.drain()
+        self.check_left_alone(uuid, logs)
+
+
+class TestCutOff(EndCase):
+    def test_the_end_of_a_body_whose_connection_is_lost_is_written_on_another(self):
+        def body(records, name):
+            self.database.query(
+                "SELECT pg_terminate_backend(%s)",
+                [records.env.cr._cnx.info.backend_pid],
+            )
+            records.env.cr.execute("SELECT 1")
+
+        self.body(body)
+        self.delay("rename", "next")
+        with (
+            self.assertLogs(RECORDING, logging.INFO) as logs,
+            mute_logger("odoo.sql_db"),
+        ):
+            self.assertEqual(self.drain(), {"pending": 1, "done": 1})
+        self.assertIn("lost its cursor", logs.output[0])
+        self.assertEqual(logs.records[0].job_channel, "root")
+        self.assertEqual([outcome for outcome, _name in self.tries()], ["retry"])
+
+    def test_a_body_that_closes_its_cursor_has_failed(self):
+        def body(records, name):
+            records.env.cr.close()
+            raise ValueError("no more")
+
+        self.body(body)
+        with self.assertLogs(RECORDING, logging.INFO):
+            self.assertEqual(self.drain(), {"failed": 1})
+        self.assertEqual(self.column("exc_message"), "no more")
+
+    def test_a_job_is_done_though_the_connection_of_its_lease_was_lost(self):
+        def body(records, name):
+            lease = claiming.of(records.env)
+            pid = lease.cr._cnx.info.backend_pid
+            self.database.query("SELECT pg_terminate_backend(%s)", [pid])
+            records._leave("done")
+
+        self.body(body)
+        with patch.object(claiming.Lease, "may_go_on", lambda _lease: False):
+            with self.assertLogs("odoo.addons.queue_job.executor.claiming") as logs:
+                self.assertEqual(self.drain(), {"done": 1})
+        self.assertIn("connection of a lease was lost", logs.output[0])
+        self.assertEqual(self.effects(), 1)
+
+
+class TestConnections(EndCase):
+    def setUp(self):
+        super().setUp()
+        self.enterContext(patch.object(connections, "_free", []))
+        self.addCleanup(self.close_all)
+
+    def close_all(self):
+        for each in connections._free:
+            each.close()
+
+    def take(self):
+        return connections.take(self.database.name)
+
+    def test_a_sound_connection_is_used_again(self):
+        first = self.take()
+        connections.give_back(first)
+        self.assertIs(self.take(), first)
+        connections.give_back(first)
+
+    def test_another_database_has_connections_of_its_own(self):
+        cr = self.take()
+        connections.give_back(cr)
+        other = connections.take(TEST_DB)
+        self.addCleanup(other.close)
+        self.assertIsNot(other, cr)
+
+    def test_a_connection_within_a_transaction_is_not_kept(self):
+        cr = self.take()
+        cr.execute("BEGIN")
+        connections.give_back(cr)
+        self.assertTrue(cr._cnx.closed)
+        self.assertFalse(connections._free)
+
+    def test_a_connection_that_was_closed_meanwhile_is_not_used(self):
+        cr = self.take()
+        connections.give_back(cr)
+        cr._cnx.close()
+        self.assertFalse(cr.usable)
+        again = self.take()
+        self.assertIsNot(again, cr)
+        connections.give_back(again)
+
+    def test_a_connection_that_the_server_hung_up_is_not_used(self):
+        cr = self.take()
+        connections.give_back(cr)
+        pid = cr._cnx.info.backend_pid
+        self.database.query("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: not cr.usable, "the server has hung up")
+        again = self.take()
+        self.assertIsNot(again, cr)
+        self.assertTrue(cr._cnx.closed)
+        connections.give_back(again)
+
+    def test_a_connection_that_was_idle_for_long_is_closed(self):
+        cr = self.take()
+        connections.give_back(cr)
+        cr.used_at -= connections.IDLE + 1
+        again = self.take()
+        self.assertTrue(cr._cnx.closed)
+        connections.give_back(again)
+
+    def test_who_counts_queries_sees_them(self):
+        seen = []
+        cr = self.take()
+        thread = threading.current_thread()
+        with patch.object(
+            thread, "query_hooks", [lambda *call: seen.append(call[1:3])], create=True
+        ):
+            cr.execute("SELECT %s::int", (7,))
+        self.assertEqual(seen, [("SELECT %s::int", (7,))])
+        self.assertEqual(cr._format("SELECT %s", ("x",)), "SELECT 'x'")
+        self.assertEqual((cr.fetchone(), cr.rowcount), ((7,), 1))
+        connections.give_back(cr)
