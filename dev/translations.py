@@ -23,7 +23,7 @@ def read(file: Path) -> polib.POFile:
     try:
         return polib.pofile(file.read_text()) if file.exists() else polib.POFile()
     except (OSError, UnicodeError) as error:
-        sys.exit(f"error: {file}: {error}: put it right (a merge has a conflict?)")
+        sys.exit(f"error: {file}: {error}: put it right (is it a conflict of a merge?)")
 
 
 def written(catalog: polib.POFile, file: Path) -> None:
