@@ -13,8 +13,8 @@ from pathlib import Path
 
 #: words of those that need add-ons, packages or servers of the set-up in ``dev``
 _MORE = ("hypothesis", "codec_strategies", "acceptance", "test_queue_", "test.queue.")
-#: further ones: they read the checkout, or measure this add-on without any other
-_OTHERS = ("documentation", "budget", "plans")
+#: further ones: they look at the checkout, or measure this add-on without any other
+_OTHERS = ("documentation", "translations", "budget", "plans", "ui_large")
 
 
 @cache

@@ -36,6 +36,8 @@ from unittest import TestCase
 
 from odoo import SUPERUSER_ID
 from odoo.api import Environment
+from odoo.fields import Domain
+from odoo.tools import SQL
 
 from odoo.addons.queue_job import executor, storage
 from odoo.addons.queue_job.clock import utcnow
@@ -79,19 +81,16 @@ def drain_queue(env, with_retries: bool = False, limit: int | None = None, since
 
 def _next_job(env, again: list[int], without: list[int]):
     """The job that comes next; those of ``again`` need not wait for their date."""
-    return env["queue.job"].search(
-        [
-            ("state", "=", "pending"),
-            ("id", "not in", without),
-            "|",
-            "|",
-            ("eta", "=", False),
-            ("eta", "<=", utcnow()),
-            ("id", "in", again),
-        ],
-        order="priority, date_created, id",
-        limit=1,
-    )
+    may_run = Domain("eta", "=", False) | Domain("id", "in", again)
+    may_run |= Domain.custom(to_sql=_is_due)
+    waiting = Domain("state", "=", "pending") & Domain("id", "not in", without)
+    order = "priority, date_created, id"
+    return env["queue.job"].search(waiting & may_run, order=order, limit=1)
+
+
+def _is_due(model, alias, query):
+    # In a usual domain, now is all of the second that has begun.
+    return SQL("%s <= %s", model._field_to_sql(alias, "eta", query), utcnow())
 
 
 def _execute(env, record) -> None:

@@ -10,11 +10,14 @@ from unittest.mock import patch
 from odoo import SUPERUSER_ID, api
 from odoo.tools import mute_logger
 
+from odoo.addons.queue_job import executor, rows
+from odoo.addons.queue_job.core.outcome import Kind
 from odoo.addons.queue_job.executor import claiming, connections, watching
 
 from ..acceptance.server import TEST_DB, wait_until
 from .test_drain import DrainCase
 
+SERVING = "odoo.addons.queue_job.executor.serving"
 RECORDING = "odoo.addons.queue_job.executor.recording"
 WATCHING = "odoo.addons.queue_job.executor.watching"
 
@@ -122,6 +125,24 @@ class TestStopped(EndCase):
         self.assertEqual([outcome for outcome, _name in self.tries()], ["failed"])
         self.assertEqual(self.effects(), 0, "what it did meanwhile is undone")
         self.assertIn("is not ours any more", logs.output[-1])
+
+    def test_a_request_to_stop_is_found_with_its_reason(self):
+        self.delay("leave", "x")
+        for reason, told in (("No more", "No more"), (None, "Stopped")):
+            with self.subTest(reason=reason):
+                self.database.query(
+                    "INSERT INTO queue_job_stop (job_id, reason)"
+                    " SELECT id, %s FROM queue_job",
+                    [reason],
+                )
+                here, other = (
+                    watching.Watched(id_, "u", self.database.name, 0, None, None, dict)
+                    for id_ in (self.column("id"), -1)
+                )
+                watching._Watch._judge_by_request([here, other])
+                self.assertEqual(here.verdict, (Kind.CANCELLED, told))
+                self.assertIsNone(other.verdict)
+                self.database.query("DELETE FROM queue_job_stop")
 
     def test_a_watch_that_stumbles_goes_on(self):
         stumbled = threading.Event()
@@ -310,3 +331,68 @@ class TestConnections(EndCase):
         self.assertEqual(cr._format("SELECT %s", ("x",)), "SELECT 'x'")
         self.assertEqual((cr.fetchone(), cr.rowcount), ((7,), 1))
         connections.give_back(cr)
+
+
+class TestSteps(EndCase):
+    """Steps that other add-ons wrap, and what goes wrong there."""
+
+    def step(self, name, function):
+        step = classmethod(function)
+        self.enterContext(patch.object(executor.JobHooks, name, step))
+
+    def test_a_job_that_a_step_does_not_want_now_is_left_to_others(self):
+        self.delay("leave", "x")
+        self.step("_acquire_job", lambda cls, env, uuid: None)
+        self.drain()
+        self.assertEqual((self.column("state"), self.effects()), ("started", 0))
+
+    def test_an_error_of_a_step_after_the_end_comes_out(self):
+        def release(cls, env, job):
+            raise ValueError("wrapped badly")
+
+        self.delay("leave", "x")
+        self.step("_enqueue_dependent_jobs", release)
+        with self.assertRaisesRegex(ValueError, "wrapped badly"):
+            self.drain()
+        self.assertEqual((self.column("state"), self.effects()), ("done", 1))
+
+    def test_a_job_that_cannot_be_acquired_for_whatever_reason_has_failed(self):
+        def acquire(cls, env, uuid):
+            raise ValueError("what a call")
+
+        uuid = self.delay("leave", "x")
+        self.step("_acquire_job", acquire)
+        with (
+            self.assertLogs(SERVING, logging.ERROR) as logs,
+            mute_logger(RECORDING),
+        ):
+            self.drain()
+        self.assertEqual(logs.records[0].job_uuid, uuid)
+        self.assertEqual(self.column("exc_message"), "what a call")
+
+    def test_a_method_on_failure_that_fails_changes_nothing(self):
+        def on_fail(records, **values):
+            raise ValueError("not here either")
+
+        self.delay("fail")
+        self.enterContext(
+            patch.object(self.model, "rename_failed", on_fail, create=True)
+        )
+        self.database.query(
+            "UPDATE queue_job_function SET on_fail_method = 'rename_failed'"
+            " WHERE name = '<test.queue.effect>.fail'"
+        )
+        self.registry.clear_all_caches()
+        with self.assertLogs(RECORDING, logging.ERROR) as logs:
+            self.assertEqual(self.drain(), {"failed": 1})
+        self.assertIn("rename_failed", logs.output[-1])
+        self.assertEqual(logs.records[-1].job_state, "failed")
+
+    def test_further_values_that_cannot_be_told_at_the_end_are_left_out(self):
+        self.delay("fail")
+        with (
+            patch.object(rows, "extra_values", side_effect=ValueError("no values")),
+            self.assertLogs(RECORDING, logging.ERROR) as logs,
+        ):
+            self.assertEqual(self.drain(), {"failed": 1})
+        self.assertIn("Further values", logs.output[0])
