@@ -20,7 +20,10 @@ PLURALS = {"fr": "n > 1", "pt_BR": "n > 1"}
 
 
 def read(file: Path) -> polib.POFile:
-    return polib.pofile(file.read_text()) if file.exists() else polib.POFile()
+    try:
+        return polib.pofile(file.read_text()) if file.exists() else polib.POFile()
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"error: {file}: {error}: put it right (is it a conflict of a merge?)")
 
 
 def written(catalog: polib.POFile, file: Path) -> None:

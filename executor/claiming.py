@@ -89,7 +89,7 @@ class Lease:
             self.row = self._start_seen("uuid = %s AND attempt = %s", (uuid, attempt))
         else:
             self.row, self.signals = storage.execution.start(
-                self._cr, _START, uuid, attempt, *_worker()
+                self._cr, _START, uuid, attempt, *worker()
             )
         return self._hold()
 
@@ -112,7 +112,7 @@ class Lease:
             self.row = found and self._start_seen("id = %s", (found,))
         else:
             self.row, self.signals = storage.execution.start_next(
-                self._cr, _NEXT, channel, *_worker()
+                self._cr, _NEXT, channel, *worker()
             )
         return self._hold()
 
@@ -151,11 +151,11 @@ class Lease:
             job_id = storage.execution.find_startable(cr, condition, params)
             if job_id is None:
                 return None
-            worker, pid = _worker()
+            name, pid = worker()
             values = {
                 "state": states.STARTED,
                 "date_started": utcnow(),
-                "worker": worker,
+                "worker": name,
                 "worker_pid": pid,
             }
             moves.move(env, "start", [job_id], values)
@@ -202,6 +202,7 @@ def _acquire_directly(env, job_uuid: str) -> Job | None:
     return job
 
 
-def _worker() -> tuple[str, int]:
+def worker() -> tuple[str, int]:
+    """What this process is known by: with its host's name, and its number."""
     pid = os.getpid()
     return f"{_HOST}:{pid}", pid

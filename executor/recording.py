@@ -17,6 +17,7 @@ from .. import listeners, moves, rows, storage
 from ..clock import utcnow
 from ..core import outcome, states
 from . import logs, performing
+from .claiming import worker
 
 _logger = logging.getLogger(__name__)
 
@@ -293,7 +294,7 @@ def _keep_try(env, job, decision, trouble) -> None:
             "date_ended": now,
             "exec_time": _seconds(job, now),
             "seconds": decision.seconds if kind is outcome.Retry else None,
-            "worker": job.worker,
+            "worker": worker()[0],
             "exc_name": trouble.exc_name,
             "exc_message": trouble.exc_message,
             "exc_info": trouble.exc_info,

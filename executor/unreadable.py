@@ -23,5 +23,4 @@ class UnreadableJob:
         self.max_retries = row.max_retries
         self.retry = self.tries_before = row.retry or 0
         self.date_started = row.date_started
-        self.worker = None
         self.job_config = env["queue.job.function"].job_default_config()

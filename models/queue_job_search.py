@@ -19,8 +19,8 @@ _STATES = {*states.UNFINISHED, *states.ENDED}
 class QueueJob(models.Model):
     _inherit = "queue.job"
 
-    # Those that wait for others are in no other index by their state. What they are
-    # released by comes first: whichever index is taken for a release, it is no scan.
+    # Those that wait for others are in no other index by their state. By their barrier:
+    # whoever releases them must not read all of them should it take this index.
     _waiting_idx = models.Index("(barrier_id) WHERE state = 'wait_dependencies'")
 
     @api.model

@@ -102,9 +102,7 @@ class TestPlans(TransactionCase):
         self.assertIn("queue_job_cancelled_idx", plan)
 
     def test_the_jobs_behind_a_barrier_are_found_by_it(self):
-        plan = self.plan(graph._BEHIND, ([1],))
-        self.assertRegex(plan, "queue_job_(barrier|waiting)_idx")
-        self.assertIn("Index Cond: (barrier_id = ANY", plan)
+        self.check("Index Cond: (barrier_id = ANY", graph._BEHIND, ([1],))
 
     def test_jobs_to_be_looked_after_are_in_an_index_of_their_own(self):
         self.env.cr.execute("SET LOCAL enable_seqscan = off")

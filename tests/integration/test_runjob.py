@@ -1,6 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """``/queue_job/runjob``: who may have a job executed, and what becomes of it."""
 
+import os
+import socket
 from contextlib import suppress
 from unittest.mock import patch
 from urllib.parse import urlencode
@@ -144,7 +146,14 @@ class TestRunJob(HttpCase):
         self.assertEqual(job.state, "failed")
         self.assertEqual(job.exc_name, "KeyError")
         self.assertIn("Traceback", job.exc_info)
-        self.assertEqual(job.try_ids.mapped("outcome"), ["failed"])
+        (tried,) = job.try_ids
+        self.assertEqual((tried.outcome, tried.attempt), ("failed", 1))
+        self.assertEqual(tried.worker, f"{socket.gethostname()}:{os.getpid()}")
+        self.assertEqual(tried.date_started, job.date_started)
+        self.assertGreaterEqual(tried.date_ended, tried.date_started)
+        self.assertGreaterEqual(tried.exec_time, 0)
+        self.assertEqual((tried.exc_name, tried.exc_message), ("KeyError", "no"))
+        self.assertIn("Traceback", tried.exc_info)
         subtype = self.env.ref("queue_job.mt_job_failed")
         self.assertIn(subtype, job.message_ids.subtype_id)
         self.assertIn(creator.partner_id, job.message_partner_ids)
