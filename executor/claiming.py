@@ -139,7 +139,7 @@ class Lease:
             return False
         if self._real:
             storage.locks.commit_and_hold_job(self._cr, self.row.id)
-        elif type(self._cr) is not Cursor:
+        else:
             # pylint: disable-next=invalid-commit
             self._cr.commit()  # a test's cursor: a savepoint behind the start
         return True

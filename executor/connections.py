@@ -9,7 +9,6 @@ at the same time: one in a prefork worker.
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import socket
@@ -24,8 +23,6 @@ from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import connection_info_for
 
 from .. import storage
-
-_logger = logging.getLogger(__name__)
 
 _SIGNALS = ("registry", *_CACHES_BY_KEY)
 #: start and start next, with what Odoo compares to see changes of others
@@ -128,10 +125,7 @@ class LeaseCursor:
         return not select.select([self._cnx], [], [], 0)[0]
 
     def close(self) -> None:
-        try:
-            self._cnx.close()
-        except psycopg2.Error:
-            _logger.debug("a broken connection was closed")
+        self._cnx.close()
 
 
 _lock = threading.Lock()

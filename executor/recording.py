@@ -36,11 +36,15 @@ def record_failure(job, error: BaseException, values: dict | None = None) -> boo
         values = performing.failure_values(job, text, error)
     trouble = performing.trouble_of(job, error, values)
     decision = outcome.decide(trouble, _terms(job))
-    with _recording_env(job) as env:
-        _bring(job, env)
-        if not _is_ours(env, job):
-            return False
-        _write(env, job, decision, trouble)
+    try:
+        with _recording_env(job) as env:
+            _bring(job, env)
+            if not _is_ours(env, job):
+                return False
+            _write(env, job, decision, trouble)
+    except BaseException:
+        job.state = states.STARTED  # as it is in the table: this error is not written
+        raise
     return isinstance(decision, outcome.Failed)
 
 

@@ -3,16 +3,30 @@
 """How a try ends that is stopped, cut off or taken away, executed in this process."""
 
 import logging
+import socket
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 from unittest.mock import patch
+
+from psycopg2 import DataError
+from psycopg2.errors import SerializationFailure
 
 from odoo import SUPERUSER_ID, api
 from odoo.tools import mute_logger
 
-from odoo.addons.queue_job import executor, rows
+from odoo.addons.queue_job import executor, rows, storage
+from odoo.addons.queue_job.console.draining import Drain
 from odoo.addons.queue_job.core.outcome import Kind
-from odoo.addons.queue_job.executor import claiming, connections, watching
+from odoo.addons.queue_job.delay import chain
+from odoo.addons.queue_job.exception import JobCancelled, JobDecodeError, JobTimeout
+from odoo.addons.queue_job.executor import (
+    claiming,
+    connections,
+    keys,
+    recording,
+    watching,
+)
 
 from ..acceptance.server import TEST_DB, wait_until
 from .test_drain import DrainCase
@@ -201,6 +215,27 @@ class TestTakenAway(EndCase):
             self.drain()
         self.check_left_alone(uuid, logs)
 
+    def test_a_body_is_undone_where_others_see_each_write_as_well(self):
+        jobs = self.registry["queue.job"]
+        before = jobs.write
+
+        def body(records, name):
+            self.take_away()
+            self.database.query("UPDATE queue_job SET state = 'pending'")
+            records.env.cr.rollback()
+            records._leave("undone")
+
+        self.body(body)
+        with (
+            patch.object(
+                jobs, "write", lambda records, values: before(records, values)
+            ),
+            self.assertLogs(RECORDING, logging.WARNING) as logs,
+        ):
+            Drain(self.registry, seconds=5)._turn()
+        self.assertIn("is not ours any more", logs.output[0])
+        self.assertEqual((self.column("state"), self.effects()), ("pending", 0))
+
     def test_an_error_of_the_body_ends_only_its_own_try(self):
         def body(records, name):
             records._leave("undone")
@@ -319,6 +354,48 @@ class TestConnections(EndCase):
         self.assertTrue(cr._cnx.closed)
         connections.give_back(again)
 
+    def test_one_that_cannot_be_prepared_is_closed(self):
+        opened = []
+
+        def prepare(cr):
+            opened.append(cr)
+            raise ConnectionError
+
+        with patch.object(connections.LeaseCursor, "_prepare", prepare):
+            with self.assertRaises(ConnectionError):
+                self.take()
+        self.assertTrue(opened[0]._cnx.closed)
+
+    def test_behind_a_pooler_the_session_is_left_as_it_is(self):
+        def ensure(cr, statements):
+            cr._queue_job_prepared = frozenset()
+
+        keep = self.enterContext(patch.object(storage.execution, "keep_to_indexes"))
+        with patch.object(storage.prepared, "ensure", ensure):
+            self.take().close()
+        keep.assert_not_called()
+        self.take().close()
+        keep.assert_called_once()
+
+    def test_silence_is_noticed_where_there_is_a_network(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with socket.create_connection(listener.getsockname()) as sock:
+                cnx = SimpleNamespace(fileno=sock.fileno)
+                for _again in range(2):
+                    connections.notice_silence(cnx)
+                alive = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                self.assertTrue(alive)
+                with patch.object(connections, "_SOCKET", {"TCP_OF_ANOTHER_SYSTEM": 1}):
+                    connections.notice_silence(SimpleNamespace(fileno=sock.fileno))
+
+    def test_a_key_that_cannot_be_read_leaves_no_connection(self):
+        cr = self.take()
+        connections.give_back(cr)
+        broken = patch.object(storage.execution, "secret", side_effect=DataError)
+        with broken, self.assertRaises(DataError):
+            keys._read(self.database.name, bool)
+        self.assertTrue(cr._cnx.closed)
+
     def test_who_counts_queries_sees_them(self):
         seen = []
         cr = self.take()
@@ -330,6 +407,7 @@ class TestConnections(EndCase):
         self.assertEqual(seen, [("SELECT %s::int", (7,))])
         self.assertEqual(cr._format("SELECT %s", ("x",)), "SELECT 'x'")
         self.assertEqual((cr.fetchone(), cr.rowcount), ((7,), 1))
+        self.assertEqual(cr.fetchall(), [])
         connections.give_back(cr)
 
 
@@ -370,6 +448,75 @@ class TestSteps(EndCase):
         self.assertEqual(logs.records[0].job_uuid, uuid)
         self.assertEqual(self.column("exc_message"), "what a call")
 
+    def test_the_end_of_a_job_that_does_not_react_is_written_once(self):
+        def perform(cls, env, job):
+            job.watched = watching.Watched(
+                job._id, job.uuid, env.cr.dbname, 0, None, None, dict
+            )
+            recording.bury(job, Kind.CANCELLED, "No more")
+            with self.assertLogs(RECORDING, logging.WARNING):
+                recording.bury(job, Kind.CANCELLED, "No more")
+
+        self.delay("leave", "x")
+        self.step("_try_perform_job", perform)
+        self.drain()
+        self.assertEqual(
+            (self.column("state"), self.column("result")), ("cancelled", "No more")
+        )
+        ((outcome, _name),) = self.tries()
+        self.assertEqual(outcome, "cancelled")
+
+    def test_an_end_that_cannot_be_written_leaves_the_job_to_be_rescued(self):
+        self.delay("fail")
+        with (
+            patch.object(recording, "_keep_try", side_effect=ConnectionError("away")),
+            mute_logger(RECORDING),
+            self.assertRaises(ConnectionError),
+        ):
+            self.drain()
+        self.assertEqual((self.column("state"), self.tries()), ("started", []))
+
+    def test_a_failure_that_cannot_be_posted_is_logged(self):
+        uuid = self.delay("fail")
+        jobs = self.registry["queue.job"]
+        with (
+            patch.object(jobs, "_message_post_on_failure", side_effect=ValueError),
+            self.assertLogs(RECORDING, logging.ERROR) as logs,
+        ):
+            self.assertEqual(self.drain(), {"failed": 1})
+        self.assertEqual(logs.records[-1].job_uuid, uuid)
+        self.assertIn("could not be posted", logs.output[-1])
+
+    def test_a_job_of_an_add_on_that_is_not_loaded_here_yet_is_put_off(self):
+        def acquire(cls, env, uuid):
+            raise JobDecodeError("no such method")
+
+        self.delay("leave", "x")
+        self.step("_acquire_job", acquire)
+        with (
+            patch.object(storage.execution, "has_more_modules", return_value=True),
+            mute_logger(RECORDING),
+        ):
+            self.drain()
+        self.assertEqual((self.column("state"), self.column("retry")), ("pending", 0))
+        self.assertIn("is not loaded here yet", self.column("exc_message"))
+
+    def test_errors_that_say_how_a_try_ended_are_taken_at_their_word(self):
+        for error, state in (
+            (JobCancelled("enough"), "cancelled"),
+            (JobTimeout("too long"), "pending"),
+            (SerializationFailure("conflict"), "pending"),
+        ):
+            with self.subTest(error=type(error).__name__):
+                self.clean()
+
+                def body(records, name, error=error):
+                    raise error
+
+                self.body(body)
+                self.drain()
+                self.assertEqual(self.column("state"), state)
+
     def test_a_method_on_failure_that_fails_changes_nothing(self):
         def on_fail(records, **values):
             raise ValueError("not here either")
@@ -396,3 +543,41 @@ class TestSteps(EndCase):
         ):
             self.assertEqual(self.drain(), {"failed": 1})
         self.assertIn("Further values", logs.output[0])
+
+    def test_a_job_that_may_commit_a_job_of_a_policy_and_a_chain_end_as_they_should(
+        self,
+    ):
+        self.delay("commit_often", 2)
+        self.delay("fail_to_connect")
+        with self.registry.cursor() as cr:
+            effects = api.Environment(cr, SUPERUSER_ID, {})["test.queue.effect"]
+            chain(
+                effects.delayable().leave("1"), effects.delayable().leave("2")
+            ).delay()
+        self.assertEqual(self.drain(), {"done": 3, "pending": 1})
+        self.assertEqual(self.effects(), 4)
+        self.assertEqual(self.tries(), [("retry", "ConnectionError")])
+
+    def test_who_overrides_write_sees_each_step_of_a_lease(self):
+        jobs = self.registry["queue.job"]
+        before, seen = jobs.write, []
+
+        def write(records, values):
+            seen.extend([values.get("state")] * len(records))
+            return before(records, values)
+
+        with self.registry.cursor() as cr:
+            effects = api.Environment(cr, SUPERUSER_ID, {})["test.queue.effect"]
+            chain(
+                effects.delayable().leave("1"), effects.delayable().leave("2")
+            ).delay()
+            effects.with_delay().leave("3")
+        with patch.object(jobs, "write", write):
+            self.assertEqual(self.drain(), {"done": 3})
+            with self.registry.cursor() as cr:
+                lease = claiming.Lease(api.Environment(cr, SUPERUSER_ID, {}), 0)
+                with lease:
+                    self.assertFalse(lease.start("0" * 36, 1), "there is no such job")
+        self.assertEqual(
+            [seen.count(state) for state in ("started", "done", "pending")], [3, 3, 1]
+        )

@@ -6,6 +6,7 @@ import threading
 import unittest
 from unittest.mock import DEFAULT, Mock, patch
 
+from odoo.service import server
 from odoo.tools import mute_logger
 
 from odoo.addons.queue_job.core.outcome import Kind
@@ -121,6 +122,14 @@ class TestWatch(unittest.TestCase):
             body.watched.verdict = (Kind.CANCELLED, "No more")
             self.look(body)
         kill.assert_not_called()
+
+
+class TestKindOfServer(unittest.TestCase):
+    def test_a_worker_of_its_own_process_is_known_by_who_takes_its_signals(self):
+        worker = object.__new__(server.WorkerHTTP)
+        for handler, prefork in ((worker.signal_handler, True), (print, False)):
+            with patch.object(watching.signal, "getsignal", return_value=handler):
+                self.assertIs(watching._is_prefork(), prefork)
 
 
 class TestDismissal(unittest.TestCase):
