@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import time
 
+import psycopg2
+
 from odoo.api import Environment
 
 from . import storage
@@ -40,9 +42,11 @@ class JobHandle:
         :param done: units of work done
         :param total: units of work in all; 0: unknown
         :param message: what is being done
+        :raises psycopg2.OperationalError: the body's own connection is lost
         """
         if not self or not self._is_time(done, total):
             return
+        self._check_connection()
         with self._lease.env.registry.cursor() as cr:
             storage.progress.write(cr, self._row.id, done, total, message)
             env = Environment(cr, self._row.user_id, {})
@@ -56,13 +60,24 @@ class JobHandle:
         self._lease.progress_told = now
         return True
 
+    def _check_connection(self) -> None:
+        """End a body whose work cannot be committed any more.
+
+        A server that stops closes the connections of its jobs. One that went on and
+        on without its own would keep the server from its end.
+        """
+        if self._lease.env.cr.closed:
+            raise psycopg2.OperationalError("The connection of the job is lost")
+
     def check_cancelled(self) -> None:
         """End the body neatly when somebody asked the job to stop.
 
         :raises JobCancelled: somebody did; what the body did is rolled back
+        :raises psycopg2.OperationalError: the body's own connection is lost
         """
         if not self:
             return
+        self._check_connection()
         with self._lease.env.registry.cursor() as cr:
             reason = storage.transition.stops(cr, [self._row.id]).get(self._row.id)
         if reason is not None:

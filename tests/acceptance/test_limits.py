@@ -84,3 +84,23 @@ class TestLimits(unittest.TestCase):
         )
         self.assertEqual(effects, 3)
         self.assertLess(self.stopped_after, 15)
+
+
+class TestThreads(unittest.TestCase):
+    """Without a look at its own connection, a job that tells its progress and does
+    nothing else with the database would keep the server from its end."""
+
+    def test_a_job_that_tells_its_progress_does_not_keep_the_server(self):
+        db = self.enterContext(Database("limits_threads"))
+        server = self.enterContext(Server(db))
+        with Shell(db) as shell:
+            shell.enqueue("progress(6000, seconds=0.1)")
+        wait_until(
+            lambda: db.query("SELECT FROM queue_job_progress"),
+            "the job tells its progress",
+            server=server,
+        )
+        began = time.monotonic()
+        server.stop(60)
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertLessEqual(db.states().keys(), {"pending", "started"})

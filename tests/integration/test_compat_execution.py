@@ -3,6 +3,7 @@
 
 import inspect
 from datetime import timedelta
+from unittest.mock import patch
 
 import psycopg2.errors
 
@@ -13,7 +14,7 @@ from odoo.tools import mute_logger
 from odoo.addons.queue_job.controllers.main import RunJobController
 from odoo.addons.queue_job.delay import chain
 from odoo.addons.queue_job.exception import NothingToDoJob, RetryableJobError
-from odoo.addons.queue_job.executor import JobHooks
+from odoo.addons.queue_job.executor import JobHooks, recording
 from odoo.addons.queue_job.job import Job
 from odoo.addons.queue_job.tests.common import drain_queue
 
@@ -51,6 +52,16 @@ class TestRunning(CompatCase):
         drain_queue(self.env, with_retries=True)
         self.assertEqual(seen, [("started", 0), ("started", 1), ("started", 2)])
         self.assertEqual(made.db_record().state, "done")
+
+    def test_an_end_that_cannot_be_written_takes_nothing_of_a_test_along(self):
+        made = self.one.with_delay().leave()
+        record = made.db_record()
+        with (
+            patch.object(recording, "_write", side_effect=RuntimeError("theirs")),
+            self.assertRaisesRegex(RuntimeError, "theirs"),
+        ):
+            recording.record_failure(made, ValueError("the body's"))
+        self.assertEqual(record.exists().state, "pending")
 
     def test_the_date_of_a_retry_comes_from_the_error_or_the_usual_interval(self):
         for seconds, expected in ((30, 30), (None, 600)):

@@ -3,13 +3,15 @@
 
 from unittest.mock import patch
 
+import psycopg2
+
 from odoo.tests.common import TransactionCase
 from odoo.tools import mute_logger
 
 from odoo.addons.queue_job import executor, listeners, storage
 from odoo.addons.queue_job.core.outcome import Cancelled, after_death
 from odoo.addons.queue_job.core.proof import verify
-from odoo.addons.queue_job.executor import telling
+from odoo.addons.queue_job.executor import recording, telling
 from odoo.addons.queue_job.jobrunner import housekeeping, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER, TELL_AGAIN
@@ -126,6 +128,26 @@ class TestTelling(TellingCase):
             self.assertEqual(self.tell(), 0)
         self.be_due()
         self.assertEqual(self.tell(), 1)
+        self.assertEqual(len(self.messages(job)), 1)
+
+    def test_whoever_changes_the_job_at_this_moment_puts_it_off(self):
+        job = self.died()
+        conflict = psycopg2.errors.SerializationFailure("theirs was first")
+        with (
+            patch.object(recording, "post_failure", side_effect=conflict),
+            self.assertLogs(telling.__name__, "INFO") as logs,
+        ):
+            self.assertEqual(self.tell(), 0)
+        self.assertIn("is told later", logs.output[0])
+        self.be_due()
+        self.assertEqual(self.tell(), 1)
+        self.assertEqual(len(self.messages(job)), 1)
+
+    def test_when_the_time_is_over_the_rest_is_left_to_the_next_request(self):
+        job = self.died()
+        with patch.object(telling, "SECONDS", 0.0):
+            self.assertEqual((self.tell(), self.left()), (0, 1))
+        self.assertEqual((self.tell(), self.left()), (1, 0))
         self.assertEqual(len(self.messages(job)), 1)
 
     @mute_logger("odoo.addons.queue_job.executor.recording")
