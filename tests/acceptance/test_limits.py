@@ -96,7 +96,7 @@ class TestThreads(unittest.TestCase):
         with Shell(db) as shell:
             shell.enqueue("progress(6000, seconds=0.1)")
         wait_until(
-            lambda: db.query("SELECT FROM queue_job_progress"),
+            lambda: db.query("SELECT 1 FROM queue_job_progress"),
             "the job tells its progress",
             server=server,
         )

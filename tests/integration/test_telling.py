@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What runners end by SQL is told, once, to who has to know of it."""
 
+import logging
 from unittest.mock import patch
 
 import psycopg2
@@ -135,7 +136,7 @@ class TestTelling(TellingCase):
         conflict = psycopg2.errors.SerializationFailure("theirs was first")
         with (
             patch.object(recording, "post_failure", side_effect=conflict),
-            self.assertLogs(telling.__name__, "INFO") as logs,
+            self.assertLogs(telling.__name__, logging.INFO) as logs,
         ):
             self.assertEqual(self.tell(), 0)
         self.assertIn("is told later", logs.output[0])
