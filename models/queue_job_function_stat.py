@@ -9,7 +9,7 @@ from odoo import fields, models
 
 from .. import storage
 from ..clock import utcnow
-from ..core import histogram
+from .queue_job_stat import times
 
 _PERIOD = timedelta(days=7)
 
@@ -31,14 +31,13 @@ class QueueJobFunction(models.Model):
         found = storage.performance.of_functions(self.env.cr, names, since)
         for function in self:
             figures = found.get(function.name, storage.performance.Performance())
-            bars = figures.run_histogram
-            number = sum(bars)
+            run = times(figures.run_histogram, figures.run_seconds)
             function.week_done = figures.done
             function.week_failed = figures.failed
             function.week_retry = figures.retry
-            function.week_mean = figures.run_seconds / number if number else 0.0
-            function.week_p50 = number and histogram.quantile(bars, 0.5) or 0.0
-            function.week_p95 = number and histogram.quantile(bars, 0.95) or 0.0
+            function.week_mean = run["mean"] or 0.0
+            function.week_p50 = run["p50"] or 0.0
+            function.week_p95 = run["p95"] or 0.0
 
     def _compute_failed_count(self):
         counts = dict(

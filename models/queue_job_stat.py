@@ -77,8 +77,8 @@ class QueueJobStat(models.Model):
         found = storage.figures.histograms(self.env.cr, self.ids)
         for stat in self:
             waits, runs = found.get(stat.id, ((), ()))
-            wait = _times(waits or (), stat.wait_seconds)
-            run = _times(runs or (), stat.run_seconds)
+            wait = times(waits or (), stat.wait_seconds)
+            run = times(runs or (), stat.run_seconds)
             stat.wait_mean, stat.wait_p95 = wait["mean"] or 0.0, wait["p95"] or 0.0
             stat.run_mean = run["mean"] or 0.0
             for name in SHARES:
@@ -134,12 +134,16 @@ def _bucket(begin, now, step, ended):
         "at": _moment(begin).isoformat(),
         **{name: getattr(ended, name) for name in OUTCOMES},
         "throughput": ended.done / minutes,
-        "wait": _times(ended.wait_histogram, ended.wait_seconds),
-        "run": _times(ended.run_histogram, ended.run_seconds),
+        "wait": times(ended.wait_histogram, ended.wait_seconds),
+        "run": times(ended.run_histogram, ended.run_seconds),
     }
 
 
-def _times(counts, seconds):
+def times(counts, seconds):
+    """Mean and shares of a histogram of times, in seconds; None when it is empty.
+
+    :param seconds: all those times together
+    """
     number = sum(counts)
     return {
         "mean": seconds / number if number else None,
