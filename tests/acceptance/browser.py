@@ -58,11 +58,8 @@ class Browser:
             raise
 
     def _connect(self) -> None:
-        port = self._port()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-            pages = [each for each in json.load(answer) if each["type"] == "page"]
         self._socket = websocket.create_connection(
-            pages[0]["webSocketDebuggerUrl"], timeout=PATIENCE
+            self._page(self._port())["webSocketDebuggerUrl"], timeout=PATIENCE
         )
         self._number = 0
         #: what the console said that is an error
@@ -78,6 +75,18 @@ class Browser:
                 return file.read_text().split()[0]
             time.sleep(0.1)
         raise BrowserError("Chromium does not start")
+
+    @staticmethod
+    def _page(port: str) -> dict:
+        """Its page, which may come a moment after the port."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+                for target in json.load(answer):
+                    if target["type"] == "page":
+                        return target
+            time.sleep(0.1)
+        raise BrowserError("Chromium shows no page")
 
     def call(self, method: str, **params):
         """Send a command; return its result."""

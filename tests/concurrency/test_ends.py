@@ -252,7 +252,7 @@ class TestCutOff(EndCase):
     def test_the_end_of_a_body_whose_connection_is_lost_is_written_on_another(self):
         def body(records, name):
             self.database.query(
-                "SELECT pg_terminate_backend(%s)",
+                "SELECT pg_terminate_backend(%s, 10000)",
                 [records.env.cr._cnx.info.backend_pid],
             )
             records.env.cr.execute("SELECT 1")
@@ -282,7 +282,7 @@ class TestCutOff(EndCase):
         def body(records, name):
             lease = claiming.of(records.env)
             pid = lease.cr._cnx.info.backend_pid
-            self.database.query("SELECT pg_terminate_backend(%s)", [pid])
+            self.database.query("SELECT pg_terminate_backend(%s, 10000)", [pid])
             records._leave("done")
 
         self.body(body)
@@ -339,7 +339,7 @@ class TestConnections(EndCase):
         cr = self.take()
         connections.give_back(cr)
         pid = cr._cnx.info.backend_pid
-        self.database.query("SELECT pg_terminate_backend(%s)", [pid])
+        self.database.query("SELECT pg_terminate_backend(%s, 10000)", [pid])
         wait_until(lambda: not cr.usable, "the server has hung up")
         again = self.take()
         self.assertIsNot(again, cr)

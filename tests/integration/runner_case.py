@@ -98,9 +98,10 @@ class RunnerCase(unittest.TestCase):
             cnx.rollback()
 
     def terminate(self, query="true"):
-        """End the connections of runners, as a restart of the server does."""
+        """End the connections of runners, as a restart of the server does; return
+        when they are gone."""
         self.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE"
             f" datname = current_database() AND pid <> pg_backend_pid() AND {query}"
         )
 

@@ -42,6 +42,7 @@ class _Odoo(threading.Thread):
                 data = client.recv(65536).decode()
                 query = parse_qs(urlsplit(data.split(" ")[1]).query)
                 database, uuid = query["db"][0], query["job_uuid"][0]
+                self.requests.append((database, uuid))
                 if self.hang.is_set():
                     self.held.append(client)
                 else:
@@ -52,7 +53,6 @@ class _Odoo(threading.Thread):
                         )
                     client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                     client.close()
-                self.requests.append((database, uuid))
 
     def close(self):
         with suppress(OSError):
