@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
 from pathlib import Path
 
 from ..documentation import (
@@ -18,7 +17,7 @@ from ..documentation import (
     purpose,
     samples,
 )
-from .server import CONF, ODOO_BIN, PATIENCE, PYTHON, Database, free_port
+from .server import Database
 
 NAME = "queue_job_samples"
 
@@ -91,22 +90,9 @@ class SampleAddon:
 
         :raises AssertionError: Odoo says that something is wrong
         """
-        done = subprocess.run(
-            [
-                *(PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", database.name),
-                *("-i", NAME, "--test-tags", f"/{NAME}", "--stop-after-init"),
-                *("--workers=0", "--max-cron-threads=0"),
-                *("--http-port", str(free_port())),
-            ],
-            env={**os.environ, "PYTHONPATH": self.python_path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+        environ = {"PYTHONPATH": self.python_path}
+        options = ("-i", NAME, "--test-tags", f"/{NAME}")
+        return database.load(*options, environ=environ)
 
 
 def all_samples() -> list[Sample]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -103,6 +104,32 @@ class Database:
             f"SELECT state, count(*) FROM queue_job WHERE {where} GROUP BY state"
         )
         return dict(rows)
+
+    def load(self, *options: str, environ=None, seconds: float = 300) -> str:
+        """Have an Odoo load it, with tests or whatever the options say, and end.
+
+        :param environ: more for the environment of the process
+        :return: its log
+        :raises AssertionError: it failed; with the errors in its log
+        """
+        command = [PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", self.name]
+        # with tests, Odoo serves HTTP whatever is said
+        command += ["--stop-after-init", "--http-port", str(free_port())]
+        command += ["--workers=0", "--max-cron-threads=0"]
+        done = subprocess.run(
+            [*command, *options],
+            env={**os.environ, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        log = done.stdout
+        errors = re.findall(r"(?ms)^\S+ \S+ \d+ ERROR .*?(?=^\d{4}-|\Z)", log)
+        assert done.returncode == 0, "".join(errors) or log[-9000:]
+        return log
 
     def shell(self, code: str) -> str:
         """Run code in another process, with ``env`` as in Odoo's shell, and commit.

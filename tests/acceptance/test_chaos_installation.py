@@ -4,21 +4,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 import urllib.request
 
 from .chaos import SET_UP, ChaosCase, enqueue_work
-from .server import (
-    CONF,
-    ODOO_BIN,
-    PATIENCE,
-    PYTHON,
-    Database,
-    Server,
-    Shell,
-    wait_until,
-)
+from .server import PATIENCE, Database, Server, Shell, wait_until
 
 ADDON = "test_queue_hooks"
 
@@ -84,26 +74,14 @@ class TestInstallation(ChaosCase):
 
     def test_jobs_of_an_update_by_another_process_run_in_the_running_server(self):
         server = self.enterContext(Server(self.db, workers=4))
-        self.odoo("-i")
+        self.db.load("-i", ADDON, "--log-level=warn")
         self.wait_for_effect("post_init_hook of the hooks", server)
         # As if an older version had been there: now the migration is due.
         self.db.query(
             "UPDATE ir_module_module SET latest_version = '19.0.0.0.1' WHERE name = %s",
             (ADDON,),
         )
-        self.odoo("-u")
+        self.db.load("-u", ADDON, "--log-level=warn")
         self.wait_for_effect("migration of the hooks", server)
         self.wait_until_done(server=server)
         self.check_nothing_failed()
-
-    def odoo(self, option):
-        command = [PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", self.db.name]
-        command += [option, ADDON, "--stop-after-init", "--no-http", "--workers=0"]
-        done = subprocess.run(
-            [*command, "--log-level=warn"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stderr)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import unittest
+from contextlib import closing
 
 from .server import Database, Server, Shell, wait_until
 
@@ -86,6 +87,21 @@ class TestLease(unittest.TestCase):
             " ORDER BY id"
         )
         self.assertEqual(names, [("before", pid), ("after", pid)])
+
+    def test_what_others_install_is_known_to_the_next_job_of_the_same_request(self):
+        """With the registry of the first job, the second one would have no method."""
+        self.shell.run('env["ir.module.module"].update_list()')
+        with closing(self.db.connect()) as cnx, cnx.cursor() as cr:
+            cr.execute("SELECT pg_advisory_lock(77)")
+            pid = self.wait_until_started(self.shell.enqueue("wait_for_lock(77)"))
+            self.db.load("-i", "test_queue_hooks", "--log-level=warn")
+        self.wait_until_done()
+        rows = self.db.query(
+            "SELECT worker_pid, runner, retry FROM queue_job"
+            " WHERE method_name = 'leave_from_hook'"
+        )
+        # no runner has asked for it: it was taken by the request of the first job
+        self.assertEqual(rows, [(pid, None, 1)])
 
     def test_what_a_job_changes_is_seen_by_others(self):
         self.shell.run(

@@ -6,37 +6,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import unittest
 
-from .server import (
-    CONF,
-    ODOO_BIN,
-    PYTHON,
-    Database,
-    Server,
-    Shell,
-    free_port,
-    wait_until,
-)
+from .server import Database, Server, Shell, wait_until
 
 ADDON = "test_queue_job_listener"
-
-
-def odoo(database, *options) -> str:
-    """Run Odoo once; return its log."""
-    command = [PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", database.name]
-    # with tests, Odoo serves HTTP whatever is said
-    command += ["--no-http", f"--http-port={free_port()}", "--max-cron-threads=0"]
-    done = subprocess.run(
-        [*command, "--stop-after-init", *options],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-9000:]
-    return done.stderr
 
 
 class TestListener(unittest.TestCase):
@@ -44,7 +18,7 @@ class TestListener(unittest.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.db = cls.enterClassContext(Database("listener"))
-        odoo(cls.db, "-i", ADDON)
+        cls.db.load("-i", ADDON)
 
     def seen(self, uuid) -> list[str]:
         rows = self.db.query(
@@ -72,7 +46,7 @@ class TestListener(unittest.TestCase):
         )
 
     def test_the_add_on_s_own_tests_pass(self):
-        log = odoo(self.db, "--test-enable", f"--test-tags=/{ADDON}", "-u", ADDON)
+        log = self.db.load("--test-enable", f"--test-tags=/{ADDON}", "-u", ADDON)
         found = re.search(r"(\d+) failed, (\d+) error\(s\) of (\d+) tests", log)
         self.assertTrue(found, log[-3000:])
         failed, errors, ran = map(int, found.groups())

@@ -140,6 +140,11 @@ class TestQueueEffect(models.Model):
         self.env.cr.execute("SELECT pg_sleep(%s)", [seconds])
 
     @job
+    def wait_for_lock(self, number):
+        """Wait until nobody holds a lock any more"""
+        self.env.cr.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+    @job
     def wait_for_a_socket(self, seconds):
         """Wait for somebody who says nothing"""
         ours, theirs = socket.socketpair()
