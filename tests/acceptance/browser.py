@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import resource
 import subprocess
 import tempfile
 import time
 import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
+from urllib.parse import urlencode
 
 import websocket
 
@@ -167,13 +170,21 @@ class Browser:
 
 
 def log_in(browser: Browser, url: str, user="admin", password="admin") -> None:
-    browser.call("Page.navigate", url=f"{url}/web/login")
-    if not browser.wait("input[name=login]"):
-        raise BrowserError("the page to log in does not come")
-    browser.run(
-        f"document.querySelector('input[name=login]').value = '{user}';"
-        f"document.querySelector('input[name=password]').value = '{password}';"
-        "document.querySelector('form.oe_login_form').submit(); 1"
-    )
+    """Sign in, and open the web client.
+
+    Without the page to sign in: who leaves it while it is still starting leaves a
+    database of the browser's open now and then, which the web client waits for.
+    """
+    cookies = CookieJar()
+    agent = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+    with agent.open(f"{url}/web/login") as answer:
+        token = re.search(r'name="csrf_token" value="(\w+)"', answer.read().decode())
+    form = {"csrf_token": token[1], "login": user, "password": password}
+    with agent.open(f"{url}/web/login", urlencode(form).encode()) as answer:
+        if answer.url.endswith("/web/login"):
+            raise BrowserError(f"the log-in as {user} failed")
+    (session,) = (cookie for cookie in cookies if cookie.name == "session_id")
+    browser.call("Network.setCookie", name=session.name, value=session.value, url=url)
+    browser.call("Page.navigate", url=f"{url}/odoo")
     if not browser.wait(".o_main_navbar"):
-        raise BrowserError(f"the log-in failed: {browser.errors}")
+        raise BrowserError(f"the web client does not come: {browser.errors}")
