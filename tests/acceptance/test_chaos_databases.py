@@ -203,18 +203,27 @@ class TestDatabases(ChaosCase):
 class TestNames(ChaosCase):
     """How a server is told which databases are its own."""
 
-    def check_both_are_served(self, options, seconds=SOON):
-        config = {"options": options}
-        databases = [self.enterContext(Database(f"own{i}")) for i in range(2)]
-        if "db_name" not in options:
-            options["db_name"] = ",".join(each.name for each in databases)
-        server = self.enterContext(Server(workers=2, config=config))
-        for db in databases:
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.databases = [cls.enterClassContext(Database(f"own{i}")) for i in range(2)]
+        for db in cls.databases:
             with Shell(db) as shell:
-                shell.enqueue("leave('served')")
-        for db in databases:
+                shell.run(f"for _ in 'abc': {EFFECTS}.with_delay(eta=9999).leave('x')")
+
+    def check_both_are_served(self, options, seconds=SOON):
+        names = ",".join(each.name for each in self.databases)
+        config = {"options": {"db_name": names, **options}}
+        server = self.enterContext(Server(workers=2, config=config))
+        for db in self.databases:
+            db.query(
+                "UPDATE queue_job SET eta = NULL WHERE id ="
+                " (SELECT min(id) FROM queue_job WHERE state = 'pending');"
+                " NOTIFY queue_job"
+            )
+        for db in self.databases:
             wait_until(
-                lambda db=db: set(db.states()) == {"done"},
+                lambda db=db: set(db.states("eta IS NULL")) == {"done"},
                 f"{db.name} is served",
                 seconds=seconds,
                 server=server,
