@@ -31,6 +31,16 @@ def _without_limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
+def _soon(look, seconds: float = PATIENCE):
+    """The first true result of ``look()``; None when the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    return None
+
+
 class Browser:
     """A headless Chromium and its one page."""
 
@@ -72,24 +82,23 @@ class Browser:
 
     def _port(self) -> str:
         file = Path(self._folder.name, "DevToolsActivePort")
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if file.exists() and file.read_text().strip():
-                return file.read_text().split()[0]
-            time.sleep(0.1)
-        raise BrowserError("Chromium does not start")
+        words = _soon(lambda: file.exists() and file.read_text().split())
+        if not words:
+            raise BrowserError("Chromium does not start")
+        return words[0]
 
     @staticmethod
     def _page(port: str) -> dict:
         """Its page, which may come a moment after the port."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+
+        def pages():
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-                for target in json.load(answer):
-                    if target["type"] == "page":
-                        return target
-            time.sleep(0.1)
-        raise BrowserError("Chromium shows no page")
+                return [each for each in json.load(answer) if each["type"] == "page"]
+
+        found = _soon(pages)
+        if not found:
+            raise BrowserError("Chromium shows no page")
+        return found[0]
 
     def call(self, method: str, **params):
         """Send a command; return its result."""
@@ -138,12 +147,8 @@ class Browser:
 
     def wait(self, selector: str, seconds: float = PATIENCE) -> bool:
         """Whether the element comes."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.run(f"!!document.querySelector({json.dumps(selector)})"):
-                return True
-            time.sleep(0.1)
-        return False
+        script = f"!!document.querySelector({json.dumps(selector)})"
+        return bool(_soon(lambda: self.run(script), seconds))
 
     def size(self, width: int, height: int, mobile: bool) -> None:
         self.call(

@@ -105,18 +105,29 @@ class Database:
         )
         return dict(rows)
 
-    def load(self, *options: str, environ=None, seconds: float = 300) -> str:
+    def load(self, *options: str, environ=None) -> str:
+        """As :meth:`run_odoo`; return the log.
+
+        :raises AssertionError: Odoo failed; with the errors in its log
+        """
+        done = self.run_odoo(*options, environ=environ)
+        errors = re.findall(r"(?ms)^\S+ \S+ \d+ ERROR .*?(?=^\d{4}-|\Z)", done.stdout)
+        assert done.returncode == 0, "".join(errors) or done.stdout[-9000:]
+        return done.stdout
+
+    def run_odoo(
+        self, *options: str, environ=None, seconds: float = 300
+    ) -> subprocess.CompletedProcess:
         """Have an Odoo load it, with tests or whatever the options say, and end.
 
         :param environ: more for the environment of the process
-        :return: its log
-        :raises AssertionError: it failed; with the errors in its log
+        :return: its log is what it wrote
         """
         command = [PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", self.name]
         # with tests, Odoo serves HTTP whatever is said
         command += ["--stop-after-init", "--http-port", str(free_port())]
         command += ["--workers=0", "--max-cron-threads=0"]
-        done = subprocess.run(
+        return subprocess.run(
             [*command, *options],
             env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
@@ -126,10 +137,6 @@ class Database:
             timeout=seconds,
             check=False,
         )
-        log = done.stdout
-        errors = re.findall(r"(?ms)^\S+ \S+ \d+ ERROR .*?(?=^\d{4}-|\Z)", log)
-        assert done.returncode == 0, "".join(errors) or log[-9000:]
-        return log
 
     def shell(self, code: str) -> str:
         """Run code in another process, with ``env`` as in Odoo's shell, and commit.

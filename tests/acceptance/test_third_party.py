@@ -3,11 +3,10 @@
 
 import os
 import re
-import subprocess
 import unittest
 
 from .packages import folder_with
-from .server import CONF, ODOO_BIN, PYTHON, Database, free_port
+from .server import Database
 
 PACKAGES = (
     "odoo-addon-queue-job-subscribe==19.0.1.0.0.2",
@@ -50,21 +49,11 @@ class TestThirdParty(unittest.TestCase):
     @staticmethod
     def run_tests(database, folder):
         paths = [os.environ.get("PYTHONPATH", ""), str(folder)]
-        return subprocess.run(
-            [
-                *(PYTHON, ODOO_BIN, "server", "-c", CONF, "-d", database.name),
-                *("-i", ",".join(CLIENTS)),
-                *("--test-tags", ",".join(f"/{client}" for client in CLIENTS)),
-                *("--http-port", str(free_port()), "--max-cron-threads=0"),
-                *("--workers=0", "--stop-after-init"),
-            ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-            check=False,
+        return database.run_odoo(
+            *("-i", ",".join(CLIENTS)),
+            *("--test-tags", ",".join(f"/{client}" for client in CLIENTS)),
+            environ={"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            seconds=900,
         )
 
     def check(self, client):

@@ -10,6 +10,9 @@ const breadcrumb = ".o_back_button, .breadcrumb-item:first a";
 /** What a person does in a dialog that asks. */
 const confirm = {trigger: `${dialog} .modal-footer .btn-primary`, run: "click"};
 
+/** The list was read anew after a dialog: what was selected before is not any more. */
+const listAnew = {trigger: "body:not(:has(.modal, .o_data_row_selected))"};
+
 /** From the dashboard to what is behind a number, and back. */
 const behind = (trigger, title) => [
     {trigger, run: "click"},
@@ -200,12 +203,12 @@ tours.add("queue_job_bulk", {
         {trigger: ".o_control_panel button:contains(Cancel)", run: "click"},
         {trigger: `${dialog} button[name=apply]:contains(Cancel Jobs)`, run: "click"},
         {trigger: ".o_data_row:not(:has(.badge:not(:contains(Cancelled))))"},
-        {trigger: "body:not(:has(.modal, .o_data_row_selected))"},
+        listAnew,
         {trigger: ".o_data_row:first input", run: "click"},
         {trigger: ".o_control_panel button:contains(Requeue)", run: "click"},
         {trigger: `${dialog} button[name=apply]:contains(Requeue Jobs)`, run: "click"},
         {trigger: ".o_data_row .badge:contains(Pending)"},
-        {trigger: "body:not(:has(.modal, .o_data_row_selected))"},
+        listAnew,
         {trigger: ".o_data_row:has(.badge:contains(Pending)) input", run: "click"},
         {trigger: ".o_control_panel button:contains(Change)", run: "click"},
         {trigger: `${dialog} label:contains(Set to Done)`, run: "click"},
