@@ -31,7 +31,12 @@ from .core.states import (  # noqa: F401
     WAIT_DEPENDENCIES,
 )
 from .declaration import job, related_action  # noqa: F401
-from .exception import FailedJobError, NoSuchJobError, RetryableJobError
+from .exception import (
+    FailedJobError,
+    JobRefused,
+    NoSuchJobError,
+    RetryableJobError,
+)
 from .fields import encode_args, encode_kwargs, mask
 
 DEFAULT_PRIORITY = 10
@@ -161,6 +166,8 @@ class Job:
     _stored: bool = False
     _entered: tuple[str, int]
     _lease = None
+    #: the environment of who read it back from the table
+    _reader = None
 
     # ------------------------------------------------------------ what it calls
 
@@ -198,7 +205,18 @@ class Job:
     @property
     def extra_values(self) -> dict[str, Any]:
         """Values of further fields of ``queue.job``, from the job's own model."""
+        if self.refusal is not None:
+            return {}  # it would be asked as whom the row says
         return self.recordset._job_store_values(self)
+
+    @functools.cached_property
+    def refusal(self) -> JobRefused | None:
+        """Why a job that was read back must not be executed; None when it may be.
+
+        Who was started by a lease was asked before; who comes from the call itself
+        is what was called.
+        """
+        return recorder.refusal(self) if self._reader is not None else None
 
     @property
     def job_config(self):
@@ -468,9 +486,12 @@ class Job:
     def perform(self) -> Any:
         """Execute the job in the current transaction, as its user; return the result.
 
+        :raises JobRefused: the enqueuing code did not write what the row calls
         :raises FailedJobError: the job asked for another try, and had all of them
         :raises Exception: whatever the method raises
         """
+        if self.refusal is not None:
+            raise self.refusal
         self.retry += 1
         try:
             self.result = self.func(*self.args, **self.kwargs)
@@ -489,7 +510,7 @@ class Job:
         :param values: its keywords ``exc_info``, ``exc_name``, ``exc_message``
         """
         name = self.job_config.on_fail_method_name
-        if name:
+        if name and self.refusal is None:
             getattr(self.recordset, name)(**values)
 
     def cancel(self) -> bool:

@@ -181,6 +181,7 @@ class TestRunJob(HttpCase):
             self.env.cr.execute(
                 f"UPDATE queue_job SET {change} WHERE id = %s", (job.id,)
             )
+            storage.sealing.seal(self.env.cr, job.ids)
             with self.subTest(change):
                 self.assertEqual(self.request(uuid, attempt).status_code, 200)
                 self.assertEqual(job.state, "failed")
