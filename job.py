@@ -16,7 +16,7 @@ from typing import Any
 from odoo.fields import Datetime
 from odoo.models import BaseModel
 
-from . import buffer, recorder, rows, storage, tracing
+from . import buffer, declared_names, recorder, rows, storage, tracing
 from .clock import utcnow
 from .core import states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -33,6 +33,7 @@ from .core.states import (  # noqa: F401
 from .declaration import job, related_action  # noqa: F401
 from .exception import (
     FailedJobError,
+    JobError,
     JobRefused,
     NoSuchJobError,
     RetryableJobError,
@@ -507,11 +508,19 @@ class Job:
     def on_fail(self, values: dict) -> None:
         """Call the method that the job's function names for failed jobs, if any.
 
+        :raises JobError: code has not declared it as such a method
         :param values: its keywords ``exc_info``, ``exc_name``, ``exc_message``
         """
         name = self.job_config.on_fail_method_name
-        if name and self.refusal is None:
-            getattr(self.recordset, name)(**values)
+        if not name or self.refusal is not None:
+            return
+        if not declared_names.is_on_fail(type(self.recordset), name):
+            raise JobError(
+                f"{self.model_name}.{name}() is not called when a job has failed: code"
+                " must declare it, by @job(on_fail=...), a name that begins with"
+                " on_fail, or parameters named exc_info, exc_name and exc_message."
+            )
+        getattr(self.recordset, name)(**values)
 
     def cancel(self) -> bool:
         """Cancel the job; when it is running, ask it to stop.

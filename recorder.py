@@ -12,7 +12,7 @@ from . import buffer, listeners, moves, rows, storage
 from .admission import admit
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
-from .sentinel import SENTINEL_KEY, machine
+from .sentinel import AS_CALLER, SENTINEL_KEY, machine
 
 _logger = logging.getLogger(__name__)
 
@@ -278,6 +278,7 @@ def load(cls, record):
     job.user_id, job.company_id = record.user_id.id, record.company_id.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
+    context.pop(AS_CALLER, None)
     job.recordset = job.recordset.with_context(**context)
     return job
 
@@ -344,9 +345,5 @@ def cancel_dependents(job) -> None:
 
 def related_action(job):
     """The action of the job's function; None when it has none."""
-    config = job.job_config
-    if not config.related_action_enable:
-        return None
-    record = job.db_record()
-    name = config.related_action_func_name or "related_action_open_record"
-    return getattr(record, name)(**(config.related_action_kwargs or {}))
+    record = job.db_record().with_env(job._reader or job.env)
+    return record._related_action(job.job_config)

@@ -128,8 +128,8 @@ class TestWhoSeals(SealCase):
     def test_a_row_that_another_tool_inserts_is_refused(self):
         template = self.delayed()
         self.env.cr.execute(
-            "INSERT INTO queue_job (uuid, name, state, model_name, method_name, records,"
-            " args, kwargs, user_id, channel, priority, date_created, max_retries)"
+            "INSERT INTO queue_job (uuid, name, state, model_name, method_name,"
+            " records, args, kwargs, user_id, channel, priority, date_created, max_retries)"
             " SELECT 'by sql', name, 'pending', model_name, method_name, records, args,"
             " kwargs, user_id, channel, 1, date_created, 5 FROM queue_job WHERE id = %s"
             " RETURNING id",
