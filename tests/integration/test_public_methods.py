@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""Every door of the add-on, and who may go through it: a new one needs its line here."""
+"""Every door of the add-on, and who may go through it: a new one needs a line here."""
 
 import inspect
 from unittest.mock import patch

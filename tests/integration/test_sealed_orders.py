@@ -129,7 +129,8 @@ class TestWhoSeals(SealCase):
         template = self.delayed()
         self.env.cr.execute(
             "INSERT INTO queue_job (uuid, name, state, model_name, method_name,"
-            " records, args, kwargs, user_id, channel, priority, date_created, max_retries)"
+            " records, args, kwargs, user_id, channel, priority, date_created,"
+            " max_retries)"
             " SELECT 'by sql', name, 'pending', model_name, method_name, records, args,"
             " kwargs, user_id, channel, 1, date_created, 5 FROM queue_job WHERE id = %s"
             " RETURNING id",
