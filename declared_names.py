@@ -15,7 +15,7 @@ from odoo.models import BaseModel
 #: what a method is told that is called when a job has failed
 TOLD = frozenset({"exc_info", "exc_name", "exc_message"})
 _ACTION_PREFIXES = ("related_action_", "_related_action_")
-_FAILURE_PREFIXES = ("on_fail", "_on_fail")
+_FAILURE = "on_fail"
 
 #: what the decorators name, by what it is for
 _actions: set[str] = set()
@@ -46,13 +46,13 @@ def is_related_action(model_class: type, name: str) -> bool:
 def is_on_fail(model_class: type, name: str) -> bool:
     """Has code declared the method as one that is told of failed jobs?
 
-    In a decorator ``@job(on_fail=...)``, by its prefix, or by taking what such a method
-    is told as parameters of these names; never a method of the ORM.
+    In a decorator ``@job(on_fail=...)``, by ``on_fail`` in its name, or by taking what
+    such a method is told as parameters of these names; never a method of the ORM.
     """
     method = _method(model_class, name)
     if method is None:
         return False
-    declared = name in _failures or name.startswith(_FAILURE_PREFIXES)
+    declared = name in _failures or _FAILURE in name
     return declared or not TOLD.isdisjoint(inspect.signature(method).parameters)
 
 

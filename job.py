@@ -517,8 +517,8 @@ class Job:
         if not declared_names.is_on_fail(type(self.recordset), name):
             raise JobError(
                 f"{self.model_name}.{name}() is not called when a job has failed: code"
-                " must declare it, by @job(on_fail=...), a name that begins with"
-                " on_fail, or parameters named exc_info, exc_name and exc_message."
+                " must declare it, by @job(on_fail=...), a name with on_fail"
+                " in it, or parameters named exc_info, exc_name and exc_message."
             )
         getattr(self.recordset, name)(**values)
 
