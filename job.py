@@ -192,7 +192,7 @@ class Job:
         terms = self._terms
         text = self._call_text(self.args, self.kwargs)
         pattern = terms.masked_pattern
-        if terms.hidden or (pattern is not None and pattern.search(text)):
+        if terms.hidden or (pattern is not None and pattern.search(text.lower())):
             args = mask(json.loads(encode_args(self.args)), terms.masked, terms.hidden)
             kwargs = mask(json.loads(encode_kwargs(self.kwargs)), terms.masked)
             text = self._call_text(args, kwargs)
