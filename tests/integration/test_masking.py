@@ -120,12 +120,12 @@ class TestMaskingAtTheSource(TransactionCase):
     def check_failing(self, number, by_orm):
         listening = Listeners(create=by_orm, write=False)
         with (
-            self.assertLogs("odoo", "INFO") as logs,
+            self.assertLogs("odoo", "WARNING") as logs,
             patch.object(listeners, "of", return_value=listening),
             suppress(psycopg2.Error),
             self.env.cr.savepoint(flush=False),
         ):
-            logging.getLogger("odoo.t").info("there is always a line")
+            logging.getLogger("odoo").warning("there is always a line")
             for _index in range(number):
                 delayed = self.effects.with_delay(description="refused")
                 delayed.undeclared(password="s3cret", shown="seen")
