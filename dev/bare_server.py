@@ -74,7 +74,7 @@ def step_a_database_server_as_it_comes_is_started():
 
 
 def step_two_databases_of_odoo_are_made():
-    load(PRODUCTION, "-i", "mail", "--load-language=de_DE")
+    load(PRODUCTION, "-i", "mail", "--load-language=de_DE", "--skip-auto-install")
     # without a filestore, which nothing here reads
     sql("postgres", f'CREATE DATABASE "{SECOND}" TEMPLATE "{PRODUCTION}"')
 

@@ -18,4 +18,5 @@ class ResPartner(models.Model):
         return self.ref
 
     def announce(self, words):
-        self.message_post(body=words)
+        for partner in self:
+            partner.message_post(body=words)
