@@ -27,6 +27,7 @@ from . import (
     rollup,
     schedule,
     schema,
+    sealing,
     transition,
     tries,
     untold,
