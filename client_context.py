@@ -9,11 +9,12 @@ brought it, in any of the ways that Odoo takes contexts from requests.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
-from xmlrpc.client import loads
 
 from odoo import http
+from odoo.service.model import call_kw
 
 #: dictionaries in each other; nobody's context is that deep
 _DEEPEST = 20
@@ -24,22 +25,26 @@ def sent(key: str) -> bool:
 
     Outside of requests (jobs, scheduled actions, the shell) nobody has sent anything.
     """
-    request = http.request
-    if not request:
-        return False
-    return any(_has(context, key) for context in _contexts(_content(request)))
+    return any(_has(context, key) for context in _sent_contexts())
 
 
-def _content(request) -> Any:
-    content = getattr(request, "params", None) or {}
-    body = request.httprequest
-    if "xml" in (body.mimetype or "") or body.path.startswith("/xmlrpc"):
-        # XML-RPC has its own way; the body was read, and is kept
-        try:
-            return [dict(content), loads(body.get_data(), use_builtin_types=True)[0]]
-        except Exception:  # what cannot be read was not understood by Odoo either
-            return content
-    return content
+def _sent_contexts() -> Iterator[Any]:
+    yield from _of_calls()
+    if http.request:
+        yield from _contexts(getattr(http.request, "params", None))
+
+
+def _of_calls() -> Iterator[Any]:
+    """The contexts of the remote calls under way.
+
+    For XML-RPC and its like, Odoo puts the request away while it calls. What it has
+    called is on the stack, with the very context that the client has sent.
+    """
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code is call_kw.__code__:
+            yield frame.f_locals.get("context")
+        frame = frame.f_back
 
 
 def _contexts(content: Any, depth: int = 0) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 
 import logging
 import threading
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -165,7 +166,7 @@ class TestOverTheNetwork(AttackCase):
             },
         )
         keys = self.env["res.users.apikeys"].with_user(self.plain)
-        key = keys._generate("rpc", "t", None)
+        key = keys._generate("rpc", "t", datetime.now() + timedelta(hours=1))
         answer = self.url_open(
             "/json/2/res.partner/t_enqueue",
             json={"ids": ids, "context": context},
