@@ -248,7 +248,7 @@ def _stored_id(job) -> int:
     if job._id is None and not job._stored:
         job.store()
     if job._id is None and not job.db_record():
-        raise ValueError(f"{job!r} does not exist (any more): nothing can depend on it.")
+        raise ValueError(f"{job!r} does not exist (any more).")
     return job._id
 
 
