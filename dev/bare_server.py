@@ -207,16 +207,22 @@ def check_tests(log: str) -> None:
 
 def uninstalled() -> bool:
     """Have Odoo uninstall it; not now, when a scheduled action is being executed."""
-    told = shell(SECOND, UNINSTALL, refused="processing a scheduled action")
+    command = ["odoo-bin", "shell", "-c", "odoo.conf", "-d", SECOND, "--no-http"]
+    # Odoo keeps what the server loads as a whole, so this one does not load it
+    told = run_code([*command, "--load=base,rpc,web"], UNINSTALL)
+    assert "shell ended" in told or "processing a scheduled action" in told, told
     return "shell ended" in told
 
 
-def shell(database: str, code: str, refused: str = "shell ended") -> str:
-    """Run code and commit; return what was told, one of which has to be in it."""
+def shell(database: str, code: str) -> None:
+    """Run code in Odoo's shell and commit."""
     command = ["odoo-bin", "shell", "-c", "odoo.conf", "-d", database, "--no-http"]
-    done = run(command, code + "\nenv.cr.commit()\nprint('shell', 'ended')\n")
-    assert "shell ended" in done.stdout or refused in done.stdout, done.stdout
-    return done.stdout
+    told = run_code(command, code)
+    assert "shell ended" in told, told
+
+
+def run_code(command: list[str], code: str) -> str:
+    return run(command, code + "\nenv.cr.commit()\nprint('shell', 'ended')\n").stdout
 
 
 def printed_commands() -> list[str]:
