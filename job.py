@@ -246,16 +246,16 @@ class Job:
                 self._company_id = self.env.company.id
         return self._company_id or None
 
+    @company_id.setter
+    def company_id(self, value: int | None) -> None:
+        self._company_id = value or False
+
     def _company_of_context(self) -> int | bool:
         company = self.env.context["company_id"]
         # What code says holds; a client chooses among the companies of its user.
         if sent("company_id") and company not in self.env.user.company_ids.ids:
             return self.env.company.id
         return company or False
-
-    @company_id.setter
-    def company_id(self, value: int | None) -> None:
-        self._company_id = value or False
 
     @property
     def description(self) -> str:

@@ -44,8 +44,10 @@ class _Discretion(logging.Filter):
         if isinstance(args, tuple) and len(args) == 2:
             query, error = args
             if isinstance(query, bytes) and _CARRIES_CALLS.search(query):
-                told = isinstance(error, psycopg2.Error)
-                record.args = (_NOT_SHOWN, primary(error) if told else type(error))
+                reason = type(error).__name__
+                if isinstance(error, psycopg2.Error):
+                    reason = primary(error)
+                record.args = (_NOT_SHOWN, reason)
         return True
 
 

@@ -191,7 +191,7 @@ class TestRunning(CompanyCase):
         self.env.cr.execute(
             "UPDATE queue_job SET state = 'started' WHERE id = %s", (job.id,)
         )
-        self.seen_by(self.operators[0], job).message_post(body="may be said")
+        self.seen_by(self.operators[0], job).message_post()
 
     def test_numbers_below_zero_are_refused(self):
         for name in ("priority", "max_retries"):
