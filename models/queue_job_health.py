@@ -142,8 +142,8 @@ class QueueJobStat(models.Model):
     def _problem_texts(self, names):
         return {
             health.RESTING: self.env._(
-                "No job is executed: %s Release it on the dashboard of the queue, or with"
-                " odoo-bin queue_job release, if its jobs are to be executed here"
+                "No job is executed: %s Release it on the dashboard of the queue, or"
+                " with odoo-bin queue_job release, if its jobs are to be executed here"
                 " as well.",
                 names,
             ),

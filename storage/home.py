@@ -28,7 +28,7 @@ AT_HOME = f"""
 _READ = f"""
 SELECT (SELECT value FROM ir_config_parameter WHERE key = '{_KEY}'),
        (SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'),
-       coalesce((SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'), ''),
+       (SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'),
        {_OID}, current_database()
 """
 # Whoever may not read that has one sign less of a database that was renamed.
@@ -78,7 +78,7 @@ def reason(cr) -> str | None:
 def _read(cr) -> tuple[str | None, bool, home.Place]:
     cr.execute(_READ)
     known, neutralized, uuid, oid, name = cr.fetchone()
-    place = home.Place(uuid, oid, _system(cr), name)
+    place = home.Place(uuid or "", oid, _system(cr), name)
     return known, neutralized == "true", place
 
 

@@ -108,7 +108,8 @@ class TestNeutralized(RestCase):
         self.enqueue()
         self.database.query(_STARTED)
         self.database.query(
-            "INSERT INTO queue_job_untold (job_id, state) SELECT id, 'failed' FROM queue_job"
+            "INSERT INTO queue_job_untold (job_id, state)"
+            " SELECT id, 'failed' FROM queue_job"
         )
         self.neutralize()
         housekeeper = Housekeeper(self.database.name, Config(), 7)

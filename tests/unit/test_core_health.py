@@ -54,8 +54,8 @@ class TestProblems(unittest.TestCase):
         self.assertEqual(
             health.ERRORS,
             {
-                "resting", "root_off", "no_runner", "no_cron", "cron_overdue", "busy", "stalled",
-                "late",
+                "resting", "root_off", "no_runner", "no_cron", "cron_overdue", "busy",
+                "stalled", "late",
             },
         )  # fmt: skip
 
