@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from psycopg2.errors import UniqueViolation
 
 from . import buffer, listeners, moves, rows, storage
+from .admission import admit
 from .core.channels import nearest
-from .exception import ChannelNotFound, JobNotDeclaredError
-from .sentinel import SENTINEL_KEY, machine
+from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
+from .sentinel import AS_CALLER, SENTINEL_KEY, machine
 
 _logger = logging.getLogger(__name__)
 
@@ -210,6 +211,7 @@ def _create_records(env, jobs: list) -> None:
     records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
     # what an override has changed elsewhere is part of it
     env.flush_all()
+    storage.sealing.seal(env.cr, records.ids)
     for job, record in zip(jobs, records):
         job._id = record.id
 
@@ -267,15 +269,29 @@ def load(cls, record):
 
     Its recordset has the context that the job keeps, and that of ``record`` beside it.
     """
+    reader = record.env
     record = record.sudo()  # the job of whoever holds its record
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id
+    job._reader = reader
     job.user_id, job.company_id = record.user_id.id, record.company_id.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
+    context.pop(AS_CALLER, None)
     job.recordset = job.recordset.with_context(**context)
     return job
+
+
+def refusal(job) -> JobRefused | None:
+    """Why a job that was read back must not be executed; None when it may be."""
+    warrant = storage.sealing.warrant(job.env.cr, job._id)
+    try:
+        if warrant is not None:
+            admit(job.env, warrant)
+    except JobRefused as error:
+        return error
+    return None
 
 
 def load_barrier(job):
@@ -329,9 +345,5 @@ def cancel_dependents(job) -> None:
 
 def related_action(job):
     """The action of the job's function; None when it has none."""
-    config = job.job_config
-    if not config.related_action_enable:
-        return None
-    record = job.db_record()
-    name = config.related_action_func_name or "related_action_open_record"
-    return getattr(record, name)(**(config.related_action_kwargs or {}))
+    record = job.db_record().with_env(job._reader or job.env)
+    return record._related_action(job.job_config)

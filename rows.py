@@ -7,6 +7,7 @@ from typing import Any
 
 from odoo.models import BaseModel
 
+from .admission import admit
 from .clock import utcnow
 from .core import states
 from .exception import JobDecodeError
@@ -168,13 +169,13 @@ def from_values(cls, env, found: dict[str, Any]):
     recordset = found["records"]
     if recordset is None or isinstance(recordset, dict | list):
         recordset = env[found["model_name"]]
-    method = getattr(recordset, found["method_name"], None)
-    if method is None:
+    # On the class: a property or field of that name would be evaluated.
+    if not callable(getattr(type(recordset), found["method_name"] or "", None)):
         raise JobDecodeError(
             f"Model {found['model_name']} has no method {found['method_name']}."
         )
     job = cls(
-        method,
+        getattr(recordset, found["method_name"]),
         args=found["args"],
         kwargs=found["kwargs"],
         priority=found["priority"],
@@ -206,8 +207,10 @@ _CALL = {"records": BaseModel, "args": (list, tuple), "kwargs": dict}
 def from_started(cls, env, started):
     """A ``Job`` of a row that was just started.
 
+    :raises JobRefused: it must not be executed
     :raises JobDecodeError: the call cannot be read back
     """
+    admit(env, started)
     if started.model_name not in env:
         raise JobDecodeError(f"Model {started.model_name} does not exist (any more).")
     found = started._asdict()

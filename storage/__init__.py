@@ -28,6 +28,7 @@ from . import (
     rollup,
     schedule,
     schema,
+    sealing,
     transition,
     tries,
     untold,

@@ -213,12 +213,16 @@ class TestJob(CompatCase):
 
     def test_the_method_for_failures_gets_its_keywords(self):
         self.env["queue.job.function"].create(
-            {"name": "<test.queue.effect>.undeclared", "on_fail_method": "write"}
+            {"name": "<test.queue.effect>.undeclared", "on_fail_method": "on_fail"}
         )
         seen = []
-        self.patch(
-            type(self.effects), "write", lambda self, **kw: seen.append((self, kw))
-        )
+
+        def on_fail(self, **values):
+            seen.append((self, values))
+
+        effects = type(self.effects)
+        effects.on_fail = on_fail
+        self.addCleanup(delattr, effects, "on_fail")
         made = self.one.with_delay().undeclared()
         values = {"exc_info": "t", "exc_name": "n", "exc_message": ["any", "type"]}
         made.on_fail(values)
