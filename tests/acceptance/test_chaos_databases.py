@@ -29,7 +29,7 @@ _ENQUEUE = (
     " ORDER BY id LIMIT 1; NOTIFY queue_job"
 )
 
-_RESTS = "SELECT FROM ir_config_parameter WHERE key = 'queue_job.rest'"
+_RESTS = "SELECT 1 FROM ir_config_parameter WHERE key = 'queue_job.rest'"
 
 
 def while_nobody_looks(statement: str, source: str) -> None:
@@ -137,7 +137,12 @@ class TestDatabases(ChaosCase):
         brought = clone.states()
         for each in (clone, self.new):
             each.query("UPDATE queue_job_channel SET paused = false")
-        wait_until(lambda: clone.query(_RESTS), "the clone is known to be one")
+        wait_until(
+            lambda: clone.query(_RESTS),
+            "the clone is known to be one",
+            seconds=SOON,
+            server=self.server,
+        )
         wait_until(lambda: self.is_drained(self.new), "its source is served meanwhile")
         self.assertEqual(clone.states(), brought)
         began = time.monotonic()
