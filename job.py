@@ -178,6 +178,12 @@ class Job:
         return self.recordset._name
 
     @property
+    def job_function_name(self) -> str:
+        """Name of the job's function: ``<model>.method``."""
+        functions = self.env["queue.job.function"]
+        return functions.job_function_name(self.model_name, self.method_name)
+
+    @property
     def func(self) -> Callable:
         """The bound method; its recordset knows in its context which job it is."""
         recordset = self.recordset.with_context(job_uuid=self.uuid)

@@ -125,7 +125,7 @@ def create(env, jobs: list) -> None:
     if by_orm:
         _create_by_orm(env, by_orm)
     if parents_of:
-        _write_barriers(env.cr, parents_of)
+        _write_barriers(env, parents_of)
     for eta in {job.eta for job in jobs}:
         env["queue.job"]._wake_cron(eta)
 
@@ -226,7 +226,8 @@ def _take_barriers(cr, jobs: list) -> dict:
     return new
 
 
-def _write_barriers(cr, barriers) -> None:
+def _write_barriers(env, barriers) -> None:
+    cr = env.cr
     parents_of = {
         barrier.id: [_stored_id(parent) for parent in barrier.parents]
         for barrier in barriers
@@ -235,13 +236,19 @@ def _write_barriers(cr, barriers) -> None:
     opened = [barrier for barrier, number in remaining.items() if number == 0]
     if opened:
         storage.graph.release(cr, opened)
+    # of jobs that were there before, too: others wait for them now
+    env["queue.job"].invalidate_model(_OF_EDGES, flush=False)
+
+
+_OF_EDGES = ("dependency_ids", "dependent_ids", "dependencies", "dependency_graph")
 
 
 def _stored_id(job) -> int:
-    if job._id is None:
-        record = job.db_record()
-        if not record:
-            raise ValueError(f"{job!r} must be stored before another depends on it.")
+    """The id of a job that others wait for, which is stored with them."""
+    if job._id is None and not job._stored:
+        job.store()
+    if job._id is None and not job.db_record():
+        raise ValueError(f"{job!r} does not exist (any more).")
     return job._id
 
 
@@ -257,7 +264,7 @@ def save(job) -> None:
     record.write({k: False if v is None else v for k, v in values.items()})
     record.flush_recordset()  # twins are looked for in the table
     if barriers:
-        _write_barriers(job.env.cr, barriers)
+        _write_barriers(job.env, barriers)
         record.invalidate_recordset()
 
 

@@ -83,7 +83,7 @@ def row(job, job_id: int | None) -> tuple:
         eta is None or eta <= utcnow(),
         recordset._name,
         job.method_name,
-        job.func_string,
+        job.stored_func_string,
         job.stored_records,
         job.stored_args,
         job.stored_kwargs,
@@ -116,10 +116,10 @@ def values(job) -> dict[str, Any]:
         "ready": eta is None or eta <= utcnow(),
         "model_name": job.model_name,
         "method_name": job.method_name,
-        "func_string": job.func_string,
+        "func_string": job.stored_func_string,
         "records": job.recordset,
-        "args": job.args,
-        "kwargs": job.kwargs,
+        "args": tuple(decode(job.stored_args, job.env, list)),
+        "kwargs": decode(job.stored_kwargs, job.env, dict),
         "identity_key": job.identity_key,
         "identity_twin": job.identity_twin,
         "user_id": job.user_id,
@@ -159,6 +159,7 @@ def serialize(job, parts: dict) -> None:
     job.stored_records = encode_recordset(job.recordset, parts)
     job.stored_args = encode_args(job.args, parts)
     job.stored_kwargs = encode_kwargs(job.kwargs, parts)
+    job.stored_func_string = job.func_string
 
 
 def from_values(cls, env, found: dict[str, Any]):
