@@ -49,9 +49,8 @@ class QueueJobFunction(models.Model):
     def reset_to_code(self):
         """Give the functions the values of their decorators again."""
         for function in self:
-            declaration = (
-                function.declared_by == "decorator"
-                and self._declaration(function.name)
+            declaration = function.declared_by == "decorator" and self._declaration(
+                function.name
             )
             if not declaration:
                 raise UserError(
@@ -89,7 +88,8 @@ class QueueJobFunction(models.Model):
             )  # fmt: skip
         for key in kept:
             _logger.warning(
-                "Job function %s: %s stays %s, as somebody changed it; the code says %s",
+                "Job function %s: %s stays %s, as somebody changed it; the code says"
+                " %s",
                 self.name, key, _shown(own[key]), _shown(code[key]),
             )  # fmt: skip
 

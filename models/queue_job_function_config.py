@@ -169,7 +169,9 @@ class QueueJobFunction(models.Model):
             [("name", "in", list(names))], ["name", "declared_by"]
         )
         if self.env.registry.updated_modules:
-            for function in known.filtered(lambda each: each.declared_by == "decorator"):
+            for function in known.filtered(
+                lambda each: each.declared_by == "decorator"
+            ):
                 function._follow_code(declarations[names[function.name]])
         # In order, so that servers which start together wait for each other
         # instead of standing in each other's way.
