@@ -9,6 +9,7 @@ from . import (
     backlog,
     bulk,
     channel,
+    discretion,
     ends,
     execution,
     figures,
