@@ -81,7 +81,7 @@ def main(root: str, place: str, *names: str) -> int:
     wrong = {}
     for guard in chosen:
         problem = judge(guard, Path(place))
-        print(f">> {guard.name}: {problem or 'missed by ' + guard.test}", flush=True)
+        print(f">> {guard.name}: {problem or 'noticed by ' + guard.test}", flush=True)
         if problem:
             wrong[guard.name] = problem
     print(f">> {len(chosen)} protections, {len(wrong)} of them not guarded")
