@@ -75,9 +75,13 @@ class TestRights(ProtectionCase):
         for operation, values in (("cancelled", {}), ("change", {"priority": 1})):
             for user in (self.viewer, self.plain):
                 jobs = self.env["queue.job"].with_user(user)
-                with self.subTest(operation=operation, user=user.login):
+                with (
+                    self.subTest(operation=operation, user=user.login),
+                    patch.object(type(jobs), "_bulk_domain") as looked,
+                ):
                     with self.assertRaises(AccessError):
                         jobs._bulk_later(operation, domain, values)
+                    looked.assert_not_called()
         self.assertEqual(job.state, "pending")
 
     def test_open_views_of_others_are_not_listened_to(self):
