@@ -7,7 +7,7 @@ from typing import Any
 
 from odoo.models import BaseModel
 
-from .clock import utcnow
+from . import clock
 from .core import states
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
@@ -79,7 +79,7 @@ def row(job, job_id: int | None) -> tuple:
         job.uuid,
         job.description,
         state,
-        eta is None or eta <= utcnow(),
+        eta is None or eta <= clock.now(job.env.cr),
         recordset._name,
         job.method_name,
         job.func_string,
@@ -112,7 +112,7 @@ def values(job) -> dict[str, Any]:
         "uuid": job.uuid,
         "name": job.description,
         "state": state,
-        "ready": eta is None or eta <= utcnow(),
+        "ready": eta is None or eta <= clock.now(job.env.cr),
         "model_name": job.model_name,
         "method_name": job.method_name,
         "func_string": job.func_string,

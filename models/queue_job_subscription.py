@@ -11,6 +11,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
+from .. import clock
+
 PERIODS = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -54,7 +56,10 @@ class QueueJobSubscription(models.Model):
     )
     active = fields.Boolean(default=True)
     last_sent_at = fields.Datetime(
-        "Told up to", readonly=True, required=True, default=fields.Datetime.now
+        "Told up to",
+        readonly=True,
+        required=True,
+        default=lambda self: clock.now(self.env.cr),
     )
 
     _user_uniq = models.Constraint(
@@ -64,7 +69,7 @@ class QueueJobSubscription(models.Model):
     @api.model
     def _send_due(self):
         """Send the digests whose period is over."""
-        now = fields.Datetime.now()
+        now = clock.now(self.env.cr)
         for subscription in self.search([("period", "!=", False)]):
             due = subscription.last_sent_at + PERIODS[subscription.period] - _SLACK
             if due <= now:

@@ -16,6 +16,7 @@ from . import (
     insertion,
     live,
     locks,
+    moment,
     neighbours,
     performance,
     picture,
