@@ -13,7 +13,7 @@ from typing import Any
 from . import clock, listeners, storage
 from .core import states
 from .rows import RUN_FIELDS
-from .sentinel import QUIET, machine
+from .sentinel import EDIT_SENTINEL, QUIET, machine
 
 
 def move(
@@ -39,7 +39,7 @@ def move(
     moved = storage.transition.guard(env.cr, verb, ids)
     records = _records(env, moved)
     records.invalidate_recordset(flush=False)
-    quiet = records.with_context(**{QUIET: True})
+    quiet = records.with_context(**{QUIET: EDIT_SENTINEL})
     quiet.write(_orm_values({**(extra or {}), **values}))
     records.flush_recordset()
     return moved
