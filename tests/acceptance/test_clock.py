@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
-import json
+import os
+import tempfile
 import unittest
 from glob import glob
+from pathlib import Path
 
 from .server import Database, Server, Shell, wait_until
 
 _BEHIND = 120
 _LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
+# The library refuses the one kind of sleep that goes by the steady clock.
+_SLEEP = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+"""
 
 
 class TestServerWithWrongClock(unittest.TestCase):
@@ -20,7 +27,11 @@ class TestServerWithWrongClock(unittest.TestCase):
         (library, *_others) = glob(_LIBRARY)
         cls.db = cls.enterClassContext(Database("clock"))
         cls.shell = cls.enterClassContext(Shell(cls.db))
+        folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (folder / "sitecustomize.py").write_text(_SLEEP)
+        path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
         environ = {
+            "PYTHONPATH": path,
             "LD_PRELOAD": library,
             "FAKETIME": f"-{_BEHIND}s",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
