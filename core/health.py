@@ -25,14 +25,10 @@ LATE = "late"
 RUNNER_MISSING = "runner_missing"
 CRON_ONLY = "cron_only"
 VERSIONS = "versions"
-<<<<<<< HEAD
 CLOCK = "clock"
-ERRORS = frozenset({ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE})
-=======
 ERRORS = frozenset(
     {RESTING, ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE}
 )
->>>>>>> main
 
 #: seconds that a job may wait in a channel that has room and runs nothing
 PATIENCE = 60.0
@@ -51,11 +47,8 @@ class Facts:
     cron_overdue: it was due some minutes ago, and nothing runs that held it up.
     busy: modules are marked to be installed, updated or removed.
     versions: of the runners.
-<<<<<<< HEAD
     skew: by how many seconds the database's clock is ahead of this server's.
-=======
     rest: why nothing is executed in a copy (core/home.py), None where jobs are.
->>>>>>> main
     """
 
     runners: int = 0
@@ -65,11 +58,8 @@ class Facts:
     cron_overdue: bool = False
     busy: bool = False
     versions: frozenset[str] = frozenset()
-<<<<<<< HEAD
     skew: float = 0.0
-=======
     rest: str | None = None
->>>>>>> main
 
 
 def executed_by(facts: Facts) -> str:

@@ -8,14 +8,8 @@ from datetime import timedelta
 from odoo import api, models
 from odoo.tools import config as odoo_config
 
-<<<<<<< HEAD
 from .. import buffer, clock, storage
-from ..core import health
-=======
-from .. import buffer, storage
-from ..clock import utcnow
 from ..core import health, home
->>>>>>> main
 from ..core.channels import ROOT, lineage
 from ..storage.backlog import Backlog
 
@@ -52,13 +46,9 @@ class QueueJobStat(models.Model):
         runners = storage.figures.runners(cr)
         channels = _channels(effective, backlog, oldest)
         facts = self._facts(effective, runners, channels[0])
-<<<<<<< HEAD
-        problems = [self._problem(code) for code in health.problems(facts)]
-        problems += self._skewed(facts)
-=======
         names = self._rest_text(facts.rest)
         problems = [self._problem(code, names) for code in health.problems(facts)]
->>>>>>> main
+        problems += self._skewed(facts)
         problems += self._delays(effective, backlog, oldest, facts)
         return {
             "channels": channels,

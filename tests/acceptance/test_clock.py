@@ -39,7 +39,9 @@ class TestServerWithWrongClock(unittest.TestCase):
         cls.server = cls.enterClassContext(Server(cls.db, environ=environ))
 
     def job(self, uuid, names):
-        (row,) = self.db.query(f"SELECT {names} FROM queue_job WHERE uuid = %s", (uuid,))
+        (row,) = self.db.query(
+            f"SELECT {names} FROM queue_job WHERE uuid = %s", (uuid,)
+        )
         return row
 
     def test_another_attempt_in_a_minute_is_made_in_a_minute(self):
@@ -51,9 +53,7 @@ class TestServerWithWrongClock(unittest.TestCase):
         )
         # A job behind it in the queue: a pass has been made since.
         other = self.shell.enqueue("leave('other')")
-        wait_until(
-            lambda: self.job(other, "state") == ("done",), "another job is done"
-        )
+        wait_until(lambda: self.job(other, "state") == ("done",), "another job is done")
         state, retry, ready, away = self.job(
             uuid,
             "state, retry, ready,"
@@ -66,7 +66,8 @@ class TestServerWithWrongClock(unittest.TestCase):
         uuid = self.shell.enqueue("leave('counted')")
         wait_until(lambda: self.job(uuid, "state") == ("done",), "the job is done")
         in_order, seconds = self.job(
-            uuid, "date_created <= date_started AND date_started <= date_done, exec_time"
+            uuid,
+            "date_created <= date_started AND date_started <= date_done, exec_time",
         )
         self.assertTrue(in_order)
         self.assertGreaterEqual(seconds, 0)

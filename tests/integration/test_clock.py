@@ -81,7 +81,8 @@ class TestWrongClock(TransactionCase):
         job, record = self.enqueue()
         self.env.cr.execute(
             "UPDATE queue_job SET state = 'started', date_started ="
-            " clock_timestamp() AT TIME ZONE 'UTC' WHERE id = %s RETURNING date_started",
+            " clock_timestamp() AT TIME ZONE 'UTC' WHERE id = %s"
+            " RETURNING date_started",
             (record.id,),
         )
         job.date_started = self.env.cr.fetchone()[0]
@@ -120,5 +121,3 @@ class TestWrongClock(TransactionCase):
 
 class TestClockAhead(TestWrongClock):
     behind = -120
-
-
