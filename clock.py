@@ -1,9 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """The time of day: the database's, for all that is compared or stored.
 
-Servers may disagree about the time; the database is one. How far its clock is from the
-local one is kept for each database, and renewed by statements that tell the time anyway,
-else at most once a minute.
+Servers may disagree about the time; the database is one. How far its clock is from
+the local one is kept for each database, and renewed by statements that tell the time
+anyway, else at most once a minute.
 """
 
 from __future__ import annotations
