@@ -42,15 +42,6 @@ ensure_pooler() {
         || ensure_packages "a test needs PgBouncer" pgbouncer
 }
 
-# One of them has a server whose clock is wrong.
-ensure_faketime() {
-    local library
-    for library in /usr/lib/*/faketime/libfaketime.so.1; do
-        [ ! -e "$library" ] || return 0
-    done
-    ensure_packages "a test needs a clock that is wrong" libfaketime
-}
-
 # Some of them cut the network between a server and PostgreSQL.
 ensure_namespaces() {
     command -v ip >/dev/null || [ -x /usr/sbin/ip ] \
