@@ -18,6 +18,7 @@ from . import (
     insertion,
     live,
     locks,
+    moment,
     neighbours,
     performance,
     picture,
