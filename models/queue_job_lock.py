@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from odoo import fields, models
 
+from .. import storage
+from ..fields import BigMany2one
+
 
 class QueueJobLock(models.Model):
     """A place for rows that other add-ons lock while they handle a job.
@@ -14,6 +17,9 @@ class QueueJobLock(models.Model):
     _description = "Queue Job Lock"
     _log_access = False
 
-    queue_job_id = fields.Many2one(
+    queue_job_id = BigMany2one(
         "queue.job", required=True, index=True, ondelete="cascade"
     )
+
+    def init(self):
+        storage.ids.widen(self.env.cr)

@@ -21,7 +21,7 @@ SELECT id FROM queue_job
 _COPY_NOTE = """
 INSERT INTO mail_message (res_id, {columns})
 SELECT job_id, {columns}
-  FROM mail_message CROSS JOIN unnest(%(ids)s::int[]) AS jobs (job_id)
+  FROM mail_message CROSS JOIN unnest(%(ids)s::bigint[]) AS jobs (job_id)
  WHERE id = %(note)s
 """
 
