@@ -15,7 +15,7 @@ from .encoding import (
     env_part,
     recordset_json,
 )
-from .masking import mask
+from .masking import MaskedNames, mask
 from .numbers import BigInteger, BigMany2one
 from .serialized import JobSerialized, Undecodable
 
@@ -25,6 +25,7 @@ __all__ = [
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",
+    "MaskedNames",
     "Undecodable",
     "decode",
     "encode",
