@@ -21,7 +21,7 @@ SELECT id FROM queue_job
 # The row of a started job belongs to who executes it (D3).
 _REWRITE = """
 UPDATE queue_job AS job SET func_string = told.text
-  FROM unnest(%s::int[], %s::text[]) AS told (id, text)
+  FROM unnest(%s::bigint[], %s::text[]) AS told (id, text)
  WHERE job.id = told.id AND job.state <> 'started'
 """
 _COPY_NOTE = """
