@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from __future__ import annotations
 
-from odoo import fields, models
+from odoo import models
 
 from .. import storage
 from ..fields import BigMany2one

@@ -24,7 +24,8 @@ _INSERT_BARRIERS = "INSERT INTO queue_job_barrier (id, remaining) VALUES %s"
 _INSERT_EDGES = """
 INSERT INTO queue_job_edge (barrier_id, parent_id, met)
 SELECT new.barrier_id, new.parent_id, coalesce(job.state = 'done', false)
-  FROM unnest(%(barriers)s::bigint[], %(parents)s::bigint[]) AS new (barrier_id, parent_id)
+  FROM unnest(%(barriers)s::bigint[], %(parents)s::bigint[])
+       AS new (barrier_id, parent_id)
   LEFT JOIN queue_job job ON job.id = new.parent_id
     ON CONFLICT DO NOTHING
 """

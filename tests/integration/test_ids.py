@@ -44,7 +44,9 @@ class TestIds(TransactionCase):
             " WHERE table_name = ANY(%s)",
             (list(ids.COLUMNS),),
         )
-        types = {(table, column): type_ for table, column, type_ in self.env.cr.fetchall()}
+        types = {
+            (table, column): type_ for table, column, type_ in self.env.cr.fetchall()
+        }
         for table, columns in ids.COLUMNS.items():
             for column in columns:
                 with self.subTest(table=table, column=column):
@@ -69,14 +71,18 @@ class TestIds(TransactionCase):
         self.test_every_column_with_such_a_number_has_64_bits()
 
     def test_what_is_wide_is_not_locked_again(self):
-        self.env.cr.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
-                            " AND mode = 'AccessExclusiveLock'")
+        self.env.cr.execute(
+            "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
+            " AND mode = 'AccessExclusiveLock'"
+        )
         before = self.env.cr.fetchone()
         storage.schema._tune(self.env.cr)
         storage.schema._set_defaults(self.env.cr)
         ids.widen(self.env.cr)
-        self.env.cr.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
-                            " AND mode = 'AccessExclusiveLock'")
+        self.env.cr.execute(
+            "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
+            " AND mode = 'AccessExclusiveLock'"
+        )
         self.assertEqual(self.env.cr.fetchone(), before)
 
     def test_a_far_job_runs_and_is_done(self):
@@ -117,9 +123,7 @@ class TestIds(TransactionCase):
         dead = storage.recovery.seize(self.env.cr, job.id, attempt)
         outcome = Failed("WorkerDied", "died", "")
         storage.recovery.rescue(self.env.cr, dead, outcome)
-        self.env.cr.execute(
-            "SELECT state FROM queue_job WHERE id = %s", (job.id,)
-        )
+        self.env.cr.execute("SELECT state FROM queue_job WHERE id = %s", (job.id,))
         self.assertEqual(self.env.cr.fetchone(), ("failed",))
         self.env.cr.execute(
             "SELECT min(id) FROM queue_job_try WHERE job_id = %s", (job.id,)
@@ -153,7 +157,9 @@ class TestIds(TransactionCase):
             [("id", ">", FAR)], order="id", limit=2
         )
         self.assertGreater(second.barrier_id, 2**31)
-        self.assertEqual(storage.graph.descendants(self.env.cr, [first.id]), [second.id])
+        self.assertEqual(
+            storage.graph.descendants(self.env.cr, [first.id]), [second.id]
+        )
         storage.graph.let_go(self.env.cr, [first.id])
         second.invalidate_recordset()
         self.assertEqual(second.state, "pending")
