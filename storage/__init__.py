@@ -19,6 +19,7 @@ from . import (
     insertion,
     live,
     locks,
+    moment,
     neighbours,
     performance,
     picture,

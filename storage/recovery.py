@@ -46,7 +46,7 @@ UPDATE queue_job SET {_BACK}
     SELECT id FROM queue_job
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
-           < {_UTC} - %(grace)s * interval '1 second'
+           NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
        AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::bigint[])
                 ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)}) END
      ORDER BY channel, id
@@ -60,7 +60,8 @@ RETURNING id, uuid, channel, attempt
 _ORPHANS = f"""
 SELECT id, coalesce(attempt, 0) FROM queue_job
  WHERE state = 'started'
-   AND coalesce(date_started, '-infinity') < {_UTC} - %(grace)s * interval '1 second'
+   AND coalesce(date_started, '-infinity')
+       NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
    AND id <> ALL({HELD_JOBS})
  LIMIT %(limit)s
 """
@@ -80,7 +81,7 @@ _NOTE_TRY = f"""
 INSERT INTO queue_job_try (job_id, attempt, outcome, date_started, date_ended,
                            exec_time, worker, exc_name, exc_message)
 SELECT id, coalesce(retry, 0) + 1, 'died', date_started, {_UTC},
-       extract(epoch FROM {_UTC} - date_started), worker,
+       greatest(extract(epoch FROM {_UTC} - date_started), 0), worker,
        %(exc_name)s, %(exc_message)s
   FROM queue_job WHERE id = %(id)s
 """
