@@ -49,7 +49,7 @@ class QueueJobStat(models.Model):
     retry = fields.Float("Retried", **_COUNT)
     cancelled = fields.Float(**_COUNT)
     died = fields.Float(
-        **_COUNT, help="Tries that ended with the death of their worker."
+        **_COUNT, help="Attempts that ended with the death of their worker and were rescued."
     )
     wait_count = fields.Float("Waits", **_COUNT)
     wait_seconds = fields.Float(

@@ -16,6 +16,7 @@ from . import (
     graph,
     home,
     insertion,
+    listing,
     live,
     locks,
     neighbours,
