@@ -121,7 +121,9 @@ def check_channels(env, names: Sequence[str]) -> None:
     """:raises Refused: neither a channel nor a job has one of these names"""
     known = env["queue.job.channel"]._known_names()
     for name in map(complete, names):
-        if name not in known and not env["queue.job"].search(_of_channel(name), limit=1):
+        if name not in known and not env["queue.job"].search(
+            _of_channel(name), limit=1
+        ):
             raise _no_channel(name, known)
 
 

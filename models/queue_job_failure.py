@@ -59,9 +59,11 @@ class QueueJob(models.Model):
             return ""
         more = len(records) - len(names)
         text = ", ".join(filter(None, names))
-        return self.env._("%(names)s and %(more)s more", names=text, more=more) if (
-            text and more
-        ) else text
+        return (
+            self.env._("%(names)s and %(more)s more", names=text, more=more)
+            if (text and more)
+            else text
+        )
 
     def _subscribe_on_failure(self):
         domain = self._subscribe_users_domain()

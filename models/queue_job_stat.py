@@ -49,7 +49,8 @@ class QueueJobStat(models.Model):
     retry = fields.Float("Retried", **_COUNT)
     cancelled = fields.Float(**_COUNT)
     died = fields.Float(
-        **_COUNT, help="Attempts that ended with the death of their worker and were rescued."
+        **_COUNT,
+        help="Attempts that ended with the death of their worker and were rescued.",
     )
     wait_count = fields.Float("Waits", **_COUNT)
     wait_seconds = fields.Float(

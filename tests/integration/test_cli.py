@@ -192,7 +192,6 @@ class TestSelection(OperationsCase):
         self.assertFalse(found["ok"])
         self.assertEqual(texts.move(found), "No job matches.")
 
-
     def test_jobs_are_set_done(self):
         job = self.job("failed")
         found = commands.done(self.env, commands.domain())
@@ -273,8 +272,8 @@ class TestCheck(OperationsCase):
             (lambda: self.waiting(1, method_name="t_gone"), "method_gone"),
             (lambda: self.waiting(1, model_name="t.gone"), "method_gone"),
             (lambda: self.set(dbfilter="^another$"), "dbfilter"),
-            (lambda: self.set(server_wide_modules=["base"]), "not_server_wide"),
             (lambda: self.cr.execute("DELETE FROM queue_job_runner"), "runner_missing"),
+            (lambda: self.set(server_wide_modules=["base"]), "not_server_wide"),
             (self.function_gone, "function_gone"),
             (self.skewed, "clock_skew"),
             (self.crowded, "capacity_above_workers"),
