@@ -50,7 +50,7 @@ class QueueJobStat(models.Model):
     cancelled = fields.Float(**_COUNT)
     died = fields.Float(
         **_COUNT,
-        help="Attempts that ended with the death of their worker and were rescued.",
+        help="Attempts whose worker died, with their jobs rescued.",
     )
     wait_count = fields.Float("Waits", **_COUNT)
     wait_seconds = fields.Float(
