@@ -19,6 +19,7 @@ from . import (
     listing,
     live,
     locks,
+    moment,
     neighbours,
     performance,
     picture,
