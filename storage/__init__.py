@@ -17,6 +17,7 @@ from . import (
     home,
     ids,
     insertion,
+    listing,
     live,
     locks,
     moment,
