@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from psycopg2 import sql
+
 from . import ids, sealing
 
 # What changes while a job is started lives outside of its row, which belongs to the
@@ -91,6 +93,8 @@ DROP TABLE IF EXISTS
     queue_job_progress, queue_job_channel_alias, queue_job_rollup,
     queue_job_watch, queue_job_touch, queue_job_untold
 """
+_SET_OPTIONS = sql.SQL("ALTER TABLE queue_job SET ({})")
+_SET_COLUMNS = sql.SQL("ALTER TABLE queue_job {}")
 
 
 def prepare(cr) -> None:
@@ -115,7 +119,7 @@ def _tune(cr) -> None:
     have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
     wrong = [f"{k} = {v}" for k, v in _TUNING.items() if have.get(k) != v]
     if wrong:
-        cr.execute(f"ALTER TABLE queue_job SET ({', '.join(wrong)})")
+        cr.execute(_SET_OPTIONS.format(_words(wrong)))
 
 
 def _set_defaults(cr) -> None:
@@ -127,4 +131,8 @@ def _set_defaults(cr) -> None:
         if have.get(name) != value
     ]
     if wrong:
-        cr.execute(f"ALTER TABLE queue_job {', '.join(wrong)}")
+        cr.execute(_SET_COLUMNS.format(_words(wrong)))
+
+
+def _words(texts: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.SQL, texts))
