@@ -8,7 +8,8 @@ from typing import Any
 from odoo.models import BaseModel
 
 from .clock import utcnow
-from .core import states
+from .core import plain, states
+from .core.plain import MOST
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
 
@@ -224,4 +225,4 @@ def result_text(result: Any) -> str | None:
     """What a method returned, as text for people."""
     if result is None or result is False:
         return None
-    return result if isinstance(result, str) else str(result)
+    return plain.text(result, MOST["result"])

@@ -19,9 +19,10 @@ from ..core.channels import ROOT
 from ..core.retry import RetryPolicy, parse_policy, validate_pattern
 from ..declaration import declaration_of
 from ..jobrunner import config as runner_config
+from ..log_lines import get_logger
 from .queue_job_function import parse_name
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 DELAY_POLICIES = ("declared", "any")
 _LOST_RACE = (

@@ -14,6 +14,7 @@ from . import (
     figures,
     graph,
     insertion,
+    last_resort,
     live,
     locks,
     neighbours,

@@ -42,6 +42,9 @@ RETURNING job_id
 _TAKE_STOP = """
 DELETE FROM queue_job_stop WHERE job_id = %s RETURNING reason, user_id
 """
+_ADD_TO_INFO = """
+UPDATE queue_job SET exc_info = concat(exc_info, %s) WHERE id = %s
+"""
 _STOPS = "SELECT job_id, reason FROM queue_job_stop WHERE job_id = ANY(%s)"
 
 
@@ -83,6 +86,11 @@ def take_stop(cr, job_id: int) -> tuple[str, int] | None:
     """Remove the request to stop the job; return its reason and user, or None."""
     cr.execute(_TAKE_STOP, (job_id,))
     return cr.fetchone()
+
+
+def add_to_info(cr, job_id: int, text: str) -> None:
+    """Keep something more below the traceback of a failed job."""
+    cr.execute(_ADD_TO_INFO, (text, job_id))
 
 
 def stops(cr, ids: list[int]) -> dict[int, str]:
