@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from . import declared_names
 from .core.channel_config import normalize_name
 from .core.retry import parse_policy, validate_pattern
 
@@ -81,6 +82,7 @@ def job(
     declaration.timeout = timeout
     declaration.allow_commit = allow_commit
     declaration.on_fail = on_fail
+    declared_names.declare_on_fail(on_fail)
     return func
 
 
@@ -90,6 +92,8 @@ def related_action(action: str | None = None, **kwargs):
     :param action: name of a method of ``queue.job``; None: the job has no button
     :param kwargs: passed to the method
     """
+
+    declared_names.declare_action(action)
 
     def decorate(func):
         _of(func).related_action = {
@@ -112,8 +116,8 @@ def _check_runs_through(func: Callable) -> None:
         )
     if inspect.iscoroutinefunction(code):
         raise TypeError(
-            f"@job on {func.__qualname__}: nobody awaits a method with async def, so its"
-            " jobs would be done without having run. Have a plain method call"
+            f"@job on {func.__qualname__}: nobody awaits a method with async def, so"
+            " its jobs would be done without having run. Have a plain method call"
             " asyncio.run()."
         )
 

@@ -50,11 +50,12 @@ class JobHandle:
         :param message: what is being done
         :raises psycopg2.OperationalError: the body's own connection is lost
         """
-        if not self or not self._is_time(done, total):
+        if not self:
             return
         self._check_connection()
         try:
-            self._tell(done, total, message)
+            if self._is_time(done, total):
+                self._tell(done, total, message)
         except Exception as error:
             # To tell something never changes what becomes of the job.
             _logger.info("The progress of job %s is not told: %s", self.uuid, error)

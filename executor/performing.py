@@ -74,8 +74,9 @@ def _perform(job) -> None:
 
 
 def _start(job) -> None:
-    """Start a job that somebody performs by hand, if nobody has started it."""
-    if job.db_record().sudo().state in (states.PENDING, states.ENQUEUED):
+    """Start a job that somebody performs by hand, whatever became of it before."""
+    if job.db_record().sudo().state != states.STARTED:
+        job.tries_before = job.retry
         job.set_started()
         job.store()
 
@@ -272,9 +273,7 @@ _OWN_KINDS = (
 
 def _has_lost_its_connection(job, error: BaseException) -> bool:
     """PostgreSQL or the network went away under the body, which did nothing then."""
-    lost = issubclass(
-        type(error), (psycopg2.OperationalError, psycopg2.InterfaceError)
-    )
+    lost = issubclass(type(error), (psycopg2.OperationalError, psycopg2.InterfaceError))
     return lost and bool(job.env.cr._cnx.closed)
 
 
@@ -297,7 +296,7 @@ KEPT = ("exc_name", "exc_message", "exc_info")
 
 
 def kept_text(values) -> dict[str, str | None]:
-    """What is kept of an error as texts that can be stored; a hook may give any type."""
+    """What is kept of an error, as texts to be stored; a hook may give any type."""
     return {
         name: None if values[name] is None else plain.text(values[name], MOST[name])
         for name in KEPT

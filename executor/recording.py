@@ -115,8 +115,6 @@ def _agreed(job) -> outcome.Terms:
     )
 
 
-
-
 def bury(job, kind: outcome.Kind, text: str) -> None:
     """Write the end of a job that does not react any more, from another thread."""
     frame = sys._current_frames().get(job.watched.thread_id)
@@ -217,7 +215,7 @@ def _apart(env, step, say):
     try:
         with performing.forbid_commit(cr), performing.forbid_rollback(cr):
             found = step()
-            savepoint.close()
+            savepoint.close(rollback=False)
     except BaseException as error:
         savepoint.close(rollback=True)
         if from_signal(error):
