@@ -3,6 +3,7 @@
 """Whatever a body raises, returns or prints: what became of its job is written."""
 
 import asyncio
+import builtins
 import logging
 from datetime import timedelta
 from unittest.mock import patch
@@ -15,6 +16,8 @@ from odoo.addons.queue_job.exception import RetryableJobError
 from odoo.addons.queue_job.executor import recording
 
 from .test_ends import RECORDING, EndCase
+
+LAST_RESORT = "odoo.addons.queue_job.executor.last_resort"
 
 
 class SaysNothing(Exception):
@@ -73,8 +76,16 @@ class TestRaised(EndCase):
         (lambda: KeyboardInterrupt("key"), "KeyboardInterrupt", "key"),
         (lambda: asyncio.CancelledError("c"), "CancelledError", "c"),
         (lambda: GeneratorExit("g"), "GeneratorExit", "g"),
-        (lambda: ExceptionGroup("many", [ValueError("1")]), "ExceptionGroup", "many"),
-        (lambda: BaseExceptionGroup("all", [SystemExit(1)]), "ExceptionGroup", "all"),
+        (
+            lambda: builtins.ExceptionGroup("many", [ValueError("1")]),
+            "ExceptionGroup",
+            "many",
+        ),
+        (
+            lambda: builtins.BaseExceptionGroup("all", [SystemExit(1)]),
+            "ExceptionGroup",
+            "all",
+        ),
         (lambda: OSError(2, "No such file", "f"), "FileNotFoundError", "No such file"),
         (lambda: ConnectionRefusedError(111, "refused"), "Connection", "refused"),
         (lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "Uni", "can't de"),
