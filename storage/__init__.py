@@ -14,6 +14,7 @@ from . import (
     execution,
     figures,
     graph,
+    home,
     insertion,
     last_resort,
     live,
