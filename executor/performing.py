@@ -63,6 +63,7 @@ def _perform(job) -> None:
         forbid_commit(cr, unless=job.job_config.allow_commit),
         watch.over(_watched(job)),
     ):
+        _heed_stop(job)
         try:
             job.perform()
         except NothingToDoJob as nothing:
@@ -71,6 +72,17 @@ def _perform(job) -> None:
     _finish(job)
     commit(job._lease, cr)
     job.env.registry.signal_changes()
+
+
+def _heed_stop(job) -> None:
+    """Leave out a body whose job was asked to stop before it was started.
+
+    Race: the request may have been committed while the job went back to the queue.
+    """
+    row = job._lease.row if job._lease is not None else None
+    if row is not None and row.stopped:
+        reasons = storage.transition.stops(job.env.cr, [job._id])
+        raise JobCancelled(reasons.get(job._id) or "Stopped")
 
 
 def _start(job) -> None:
@@ -156,7 +168,40 @@ def commit(lease, cr) -> None:
     if in_test(lease, cr):
         cr.flush()
     else:
+        _commit(cr)
+
+
+def _commit(cr) -> None:
+    """Commit; what hooks do after that is no news about the job, but logged."""
+    committed: list[bool] = []
+    # Ahead of all others: from here on what comes out of the commit is theirs.
+    cr.postcommit._funcs.appendleft(partial(committed.append, True))
+    try:
         cr.commit()  # pylint: disable=invalid-commit
+    except BaseException as error:
+        if not committed or from_signal(error):
+            raise
+        _log_hook(cr)
+        _run_rest(cr)
+
+
+def _run_rest(cr) -> None:
+    """Call the hooks that are left; an error of one keeps none of them from it."""
+    while len(cr.postcommit):
+        try:
+            cr.postcommit.run()
+        except BaseException as error:
+            _log_hook(cr)
+            if from_signal(error):
+                raise
+    cr.postcommit.clear()
+
+
+def _log_hook(cr) -> None:
+    text = "A hook failed after the commit of a job; what the job did stays"
+    _logger.exception(text)
+    cr.clear()
+    cr._cnx.rollback()  # what is left open or broken is not the next one's
 
 
 @contextmanager

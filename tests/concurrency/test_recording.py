@@ -10,13 +10,16 @@ from unittest.mock import patch
 
 import psycopg2
 
+from odoo import SUPERUSER_ID, api
 from odoo.tools import mute_logger
 
+from odoo.addons.queue_job import moves, storage
 from odoo.addons.queue_job.exception import RetryableJobError
 from odoo.addons.queue_job.executor import recording
 
 from .test_ends import RECORDING, EndCase
 
+PERFORMING = "odoo.addons.queue_job.executor.performing"
 LAST_RESORT = "odoo.addons.queue_job.executor.last_resort"
 
 
@@ -194,6 +197,90 @@ class TestRaised(EndCase):
         with mute_logger(RECORDING, "odoo.sql_db"):
             self.assertEqual(self.drain(), {"failed": 1})
         self.assertIn("DiskFull", self.column("exc_name"))
+
+
+class TestAfterCommit(EndCase):
+    def test_a_hook_that_fails_after_the_commit_leaves_its_job_done(self):
+        called = []
+
+        def body(records, name):
+            def breaks():
+                records.env.cr.execute("SELECT nothing FROM nowhere")
+
+            records._leave("done")
+            for hook in (breaks, lambda: {}[1], lambda: called.append(1)):
+                records.env.cr.postcommit.add(hook)
+
+        self.body(body)
+        self.delay("rename", "next")
+        with (
+            mute_logger("odoo.sql_db"),
+            self.assertNoLogs(RECORDING, logging.WARNING),
+            self.assertLogs(PERFORMING, logging.ERROR) as logs,
+        ):
+            self.assertEqual(self.drain(), {"done": 2})
+        self.assertEqual((self.effects(), called), (1, [1]))
+        self.assertEqual(len(logs.output), 2)
+        self.assertIn("KeyError", logs.output[1])
+
+
+class TestStopsThatStay(EndCase):
+    """A request to stop belongs to the job until it ends."""
+
+    def ask(self):
+        self.database.query(
+            "INSERT INTO queue_job_stop (job_id, reason)"
+            " SELECT id, 'No more' FROM queue_job"
+        )
+
+    def test_one_that_was_there_before_the_start_leaves_the_body_out(self):
+        self.delay("leave", "x")
+        self.ask()
+        self.assertEqual(self.drain(), {"cancelled": 1})
+        self.assertEqual((self.column("result"), self.effects()), ("No more", 0))
+        self.assertFalse(self.database.query("SELECT 1 FROM queue_job_stop"))
+
+    def test_one_during_a_body_that_wants_another_try_ends_the_job(self):
+        def body(_records, _name):
+            self.ask()
+            raise RetryableJobError("later")
+
+        self.body(body)
+        self.assertEqual(self.drain(), {"cancelled": 1})
+        self.assertEqual(self.column("result"), "No more")
+
+    def test_one_just_before_the_end_does_not_stop_a_later_life(self):
+        def body(records, _name):
+            records._leave("done")
+            if self.effects() == 0:
+                self.ask()
+
+        self.body(body)
+        self.assertEqual(self.drain(), {"done": 1})
+        with self.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            env["queue.job"].search([]).requeue()
+        self.assertEqual(self.drain(), {"done": 1})
+        self.assertEqual(self.effects(), 2)
+
+    def test_one_of_many_that_goes_back_to_the_queue_meanwhile_is_cancelled(self):
+        self.delay("leave", "x")
+        self.database.query("UPDATE queue_job SET state = 'started'")
+        before = moves.cancel
+
+        def cancel(env, ids, reason):
+            moved = before(env, ids, reason)
+            if not moved:  # the first look: it still runs
+                self.database.query("UPDATE queue_job SET state = 'pending'")
+            return moved
+
+        with self.registry.cursor() as cr:
+            storage.bulk.begin(cr)
+            jobs = api.Environment(cr, SUPERUSER_ID, {})["queue.job"].search([])
+            with patch.object(moves, "cancel", cancel):
+                jobs.button_cancelled()
+        self.assertEqual(self.column("state"), "cancelled")
+        self.assertFalse(self.database.query("SELECT 1 FROM queue_job_stop"))
 
 
 class TestReturned(EndCase):
