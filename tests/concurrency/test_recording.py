@@ -15,7 +15,12 @@ from odoo.tools import mute_logger
 
 from odoo.addons.queue_job import moves, storage
 from odoo.addons.queue_job.exception import RetryableJobError
-from odoo.addons.queue_job.executor import recording
+from odoo.addons.queue_job.executor import (
+    connections,
+    database_trouble,
+    recording,
+)
+from odoo.addons.queue_job.job import job
 
 from .test_ends import RECORDING, EndCase
 
@@ -199,6 +204,22 @@ class TestRaised(EndCase):
         self.assertIn("DiskFull", self.column("exc_name"))
 
 
+class TestStalePlan(EndCase):
+    def test_a_connection_whose_plan_fits_no_more_is_not_kept(self):
+        cr = connections.LeaseCursor(self.registry.db_name)
+        self.addCleanup(cr.close)
+        self.database.query("CREATE TABLE stale (value int)")
+        self.addCleanup(self.database.query, "DROP TABLE stale")
+        cr.execute("PREPARE stale AS SELECT value FROM stale")
+        cr.execute("EXECUTE stale")
+        self.database.query("ALTER TABLE stale ALTER value TYPE text")
+        self.assertTrue(cr.usable)
+        with self.assertRaises(psycopg2.errors.FeatureNotSupported) as caught:
+            cr.execute("EXECUTE stale")
+        self.assertTrue(database_trouble.is_of_database(caught.exception))
+        self.assertFalse(cr.usable)
+
+
 class TestAfterCommit(EndCase):
     def test_a_hook_that_fails_after_the_commit_leaves_its_job_done(self):
         called = []
@@ -304,6 +325,21 @@ class TestReturned(EndCase):
                 self.assertEqual(self.drain(), {"done": 1})
                 self.assertIn(text, self.column("result"))
                 self.assertEqual(self.effects(), 1)
+
+    def test_a_method_that_would_not_run_is_refused_where_it_is_declared(self):
+        def yields(records):
+            yield 1
+
+        async def waits(records):
+            return 1
+
+        async def both(records):
+            yield 1
+
+        for method in (yields, waits, both):
+            with self.subTest(method=method.__name__):
+                with self.assertRaisesRegex(TypeError, method.__name__):
+                    job(method)
 
     def test_what_has_not_run_is_not_done(self):
         async def coroutine():
