@@ -20,6 +20,8 @@ class TestLines(unittest.TestCase):
         self.out = io.StringIO()
         handler = logging.StreamHandler(self.out)
         handler.setFormatter(logging.Formatter("AT %(message)s"))
+        self.logger.setLevel(logging.DEBUG)
+        self.logger.propagate = False
         self.logger.addHandler(handler)
         self.addCleanup(self.logger.removeHandler, handler)
 
