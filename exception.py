@@ -1,8 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """The typed errors of the job queue."""
 
-from .clock import utcnow
+from datetime import datetime, timezone
+
 from .core.retry import asked_seconds
+
+
+def _utcnow() -> datetime:
+    # The date of a header is told by somebody else's clock, so any will do.
+    return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 class BaseQueueJobError(Exception):
@@ -39,7 +45,7 @@ class RetryableJobError(JobError):
 
     def __init__(self, msg, seconds=None, ignore_retry=False):
         super().__init__(msg)
-        self.seconds = None if seconds is None else asked_seconds(seconds, utcnow)
+        self.seconds = None if seconds is None else asked_seconds(seconds, _utcnow)
         self.ignore_retry = ignore_retry
 
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from odoo import fields, models
 
-from .. import storage
-from ..clock import utcnow
+from .. import clock, storage
 from .queue_job_stat import times
 
 _PERIOD = timedelta(days=7)
@@ -27,7 +26,7 @@ class QueueJobFunction(models.Model):
 
     def _compute_week(self):
         names = [name for name in self.mapped("name") if name]
-        since = utcnow() - _PERIOD
+        since = clock.now(self.env.cr) - _PERIOD
         found = storage.performance.of_functions(self.env.cr, names, since)
         for function in self:
             figures = found.get(function.name, storage.performance.Performance())

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from odoo import api, fields, models
 
-from .. import storage
-from ..clock import utcnow
+from .. import clock, storage
 from ..core import histogram
 from ..storage.rollup import HOUR, MINUTE, OUTCOMES
 
@@ -109,7 +108,7 @@ class QueueJobStat(models.Model):
             when nothing is known.
         """
         number, step, grain = PERIODS[period]
-        now = int((utcnow() - _EPOCH).total_seconds())
+        now = int((clock.now(self.env.cr) - _EPOCH).total_seconds())
         first = now // step * step - (number - 1) * step
         found = storage.figures.series(
             self.env.cr, grain, step, _moment(first), channel or None

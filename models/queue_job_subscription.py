@@ -12,6 +12,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
+from .. import clock
 from ..log_lines import get_logger
 
 _logger = get_logger(__name__)
@@ -59,7 +60,10 @@ class QueueJobSubscription(models.Model):
     )
     active = fields.Boolean(default=True)
     last_sent_at = fields.Datetime(
-        "Told up to", readonly=True, required=True, default=fields.Datetime.now
+        "Told up to",
+        readonly=True,
+        required=True,
+        default=lambda self: clock.now(self.env.cr),
     )
 
     _user_uniq = models.Constraint(
@@ -89,7 +93,7 @@ class QueueJobSubscription(models.Model):
     @api.model
     def _send_due(self):
         """Send the digests whose period is over; one that cannot be sent stops none."""
-        now = fields.Datetime.now()
+        now = clock.now(self.env.cr)
         for subscription in self.search([("period", "!=", False)]):
             since = now - PERIODS[subscription.period] + _SLACK
             if subscription.last_sent_at <= since:

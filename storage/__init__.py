@@ -19,6 +19,7 @@ from . import (
     last_resort,
     live,
     locks,
+    moment,
     neighbours,
     performance,
     picture,
