@@ -5,6 +5,7 @@
 import asyncio
 import builtins
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -403,10 +404,8 @@ class TestSteps(EndCase):
     def test_a_method_on_failure_that_misbehaves_is_undone_and_kept_on_the_job(self):
         def swallows(records, **values):
             records._leave("undone")
-            try:
+            with suppress(psycopg2.Error):
                 records.env.cr.execute("SELECT nothing FROM nowhere")
-            except psycopg2.Error:
-                pass
 
         def leaves(records, **values):
             records._leave("undone")
