@@ -45,13 +45,19 @@ DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
-    """A hash object over what the job calls: model, method, records, arguments."""
+    """A hash object over what the job calls: model, method, records, arguments.
+
+    And as whom: a call of somebody else does not stand for this one, since it may not
+    do the same.
+    """
     hasher = hashlib.sha1(usedforsecurity=False)
     hasher.update(job_.model_name.encode())
     hasher.update(job_.method_name.encode())
     hasher.update(str(sorted(job_.recordset.ids)).encode())
     hasher.update(str(job_.args).encode())
     hasher.update(str(sorted(job_.kwargs.items())).encode())
+    env = job_.recordset.env
+    hasher.update(f"{env.uid}{'su' if env.su else ''}".encode())
     return hasher
 
 
@@ -59,7 +65,7 @@ def identity_exact(job_: Job) -> str:
     """Identity key of a job: two jobs have the same one when they make the same call.
 
     Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
-    same arguments on the same records waits only once.
+    same arguments on the same records, by the same user, waits only once.
     """
     return identity_exact_hasher(job_).hexdigest()
 

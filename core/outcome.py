@@ -133,7 +133,7 @@ def _wait(trouble: Trouble, terms: Terms, rng: retry_rules.Rng) -> float:
     if trouble.kind is Kind.DATABASE:
         # It takes a while to free a disk, or for a standby to take over.
         doublings = min(max(terms.retry, 0), 10)
-        wait = retry_rules.PG_RETRY * 2**doublings
+        wait: int = retry_rules.PG_RETRY << doublings
         return min(wait, retry_rules.RETRY_INTERVAL)
     if trouble.kind is Kind.POLICY and terms.policy:
         return terms.policy.delay(terms.retry + 1, rng)

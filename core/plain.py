@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 #: characters at most of what is kept of an error, and of a result
 MOST = {
@@ -112,7 +113,8 @@ def message_of(error: BaseException, said: Callable[[object], str] = text) -> st
 
 def _is_lazy(value: object) -> bool:
     """Whether it is a text that waits for a language, as Odoo's lazy ones do."""
-    return bool(_safely(lambda: callable(type(value)._translate), False))  # type: ignore[attr-defined]
+    klass: Any = type(value)
+    return bool(_safely(lambda: callable(klass._translate), False))
 
 
 def traceback_of(error: BaseException) -> str:
@@ -125,7 +127,7 @@ def traceback_of(error: BaseException) -> str:
     return text(found, MOST["exc_info"])
 
 
-def _safely(read, instead):
+def _safely(read: Callable[[], Any], instead: Any) -> Any:
     # Whatever an object of others does when it is looked at, an exit included, is no
     # news about the job.
     try:

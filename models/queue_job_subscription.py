@@ -127,7 +127,9 @@ class QueueJobSubscription(models.Model):
 
     def _failures(self, until):
         """``[(model, method, error, count, last)]``, the most frequent first."""
-        domain = Domain("outcome", "in", ("failed", "died"))
+        domain = Domain("outcome", "=", "failed")
+        # the death of a worker is a failure when it was the job's last
+        domain |= Domain("outcome", "=", "died") & Domain("job_id.state", "=", "failed")
         domain &= Domain("date_ended", ">=", self.last_sent_at)
         domain &= Domain("date_ended", "<", until)
         if self.channel_id:

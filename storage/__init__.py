@@ -17,6 +17,7 @@ from . import (
     home,
     insertion,
     last_resort,
+    listing,
     live,
     locks,
     moment,
