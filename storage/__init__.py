@@ -15,6 +15,7 @@ from . import (
     figures,
     graph,
     home,
+    ids,
     insertion,
     last_resort,
     listing,

@@ -19,6 +19,7 @@ VERBS = {
     "execution._START_NEXT": "start",
     "graph._CANCEL": "cancel",
     "graph._RELEASE": "release",
+    "graph._RELEASE_SOME": "release",
     "last_resort._CANCEL": "stop",
     "last_resort._FAIL": "fail",
     "last_resort._RETRY": "retry",
