@@ -161,6 +161,8 @@ class Job:
     _stored: bool = False
     _entered: tuple[str, int]
     _lease = None
+    _run_id: int | None = None
+    noted_end: tuple[dict, dict] | None = None
 
     # ------------------------------------------------------------ what it calls
 

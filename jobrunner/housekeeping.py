@@ -12,7 +12,16 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
-from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
+from ..storage import (
+    channel,
+    execution,
+    graph,
+    presence,
+    recovery,
+    rollup,
+    schedule,
+    untold,
+)
 from .config import Config
 from .loop import clock
 
@@ -92,6 +101,7 @@ class Housekeeper:
     def look_after(self, cr, now: float, flying: Collection[int]) -> bool:
         """Give back what lost its runner, rescue what lost its worker."""
         schedule.begin_short(cr)
+        ended = execution.apply_ends(cr)
         released = recovery.release_stale(cr, self.number, flying)
         orphans = set(recovery.orphans(cr))
         release_due = graph.release_due(cr)
@@ -122,7 +132,7 @@ class Housekeeper:
             schedule.begin_short(cr)
             graph.let_go(cr, release_due)
             schedule.commit(cr)
-        return bool(released or release_due) or any(rescued)
+        return bool(ended or released or release_due) or any(rescued)
 
     def _rescue(self, cr, job_id: int, attempt: int) -> bool:
         schedule.begin_short(cr)

@@ -27,6 +27,7 @@ from . import (
     rollup,
     schedule,
     schema,
+    session,
     transition,
     tries,
     untold,

@@ -52,20 +52,45 @@ UPDATE queue_job_barrier barrier SET remaining = remaining - counted.number
  WHERE barrier.id = locked.id
 RETURNING barrier.id, barrier.remaining
 """
-# release: the jobs behind barriers that are open
+# release: the jobs behind barriers that are open; those that somebody holds are left
+# for the next time (see _RELEASED)
 _RELEASE = """
 UPDATE queue_job
    SET state = 'pending',
        ready = (eta IS NULL OR eta <= now() AT TIME ZONE 'UTC')
- WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM queue_job
+     WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
+       FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 _BEHIND = """
 SELECT id FROM queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
 """
+# The jobs that others wait for, or waited, were looked after: but not while one waits
+# behind an open barrier, whose row somebody held.
 _RELEASED = """
-UPDATE queue_job SET release_due = false WHERE id = ANY(%s) AND release_due
+UPDATE queue_job AS job SET release_due = false
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM queue_job AS parent
+     WHERE id = ANY(%s) AND release_due
+       AND NOT EXISTS (
+        SELECT FROM queue_job_edge AS edge
+          JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
+          JOIN queue_job AS waiting ON waiting.barrier_id = barrier.id
+         WHERE edge.parent_id = parent.id AND barrier.remaining <= 0
+           AND waiting.state = 'wait_dependencies')
+       FOR NO KEY UPDATE SKIP LOCKED))
+"""
+# Barriers behind these jobs that are open, and behind which somebody waits all the same
+_OPEN = """
+SELECT DISTINCT barrier.id FROM queue_job_edge AS edge
+  JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
+ WHERE edge.parent_id = ANY(%s) AND barrier.remaining <= 0
+   AND EXISTS (SELECT FROM queue_job AS waiting
+                WHERE waiting.barrier_id = barrier.id
+                  AND waiting.state = 'wait_dependencies')
 """
 _RELEASE_DUE = """
 SELECT id FROM queue_job
@@ -236,8 +261,15 @@ def repair(cr, after: int = 0, limit: int = 5000) -> int:
 def let_go(cr, done: list[int]) -> None:
     """Release who waited for these done jobs; harmless when that has been done."""
     if done:
-        release(cr, meet(cr, done))
+        meet(cr, done)
+        release(cr, opened(cr, done))
         released(cr, done)
+
+
+def opened(cr, parent_ids: list[int]) -> list[int]:
+    """Open barriers behind these jobs that somebody waits behind all the same."""
+    cr.execute(_OPEN, (list(parent_ids),))
+    return [row[0] for row in cr.fetchall()]
 
 
 def prune(cr, limit: int) -> int:

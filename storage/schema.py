@@ -47,6 +47,18 @@ CREATE TABLE IF NOT EXISTS queue_job_untold (
     tries integer NOT NULL DEFAULT 0,
     due timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
 );
+-- ends of jobs whose rows were held or written by somebody else at that moment
+CREATE TABLE IF NOT EXISTS queue_job_end (
+    run_id bigint PRIMARY KEY,
+    job_id bigint NOT NULL,
+    retry integer,
+    date_done timestamp,
+    exec_time double precision,
+    result text,
+    release_due boolean NOT NULL DEFAULT false
+);
+-- the number of the run that has the job, or behind which it is reserved
+ALTER TABLE queue_job ADD COLUMN IF NOT EXISTS run_id bigint;
 -- how far the body of a running job says it is
 CREATE TABLE IF NOT EXISTS queue_job_progress (
     job_id integer PRIMARY KEY,
@@ -83,7 +95,7 @@ _DROP = """
 DROP TABLE IF EXISTS
     queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
     queue_job_progress, queue_job_channel_alias, queue_job_rollup,
-    queue_job_watch, queue_job_touch, queue_job_untold
+    queue_job_watch, queue_job_touch, queue_job_untold, queue_job_end
 """
 
 

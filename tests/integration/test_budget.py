@@ -18,7 +18,7 @@ from odoo.addons.queue_job.executor import connections
 from odoo.addons.queue_job.storage import schedule
 
 #: statements a job of a lease may execute beside those of its body, by connection:
-#: lock out passes, finish, start the next, commit and hold
+#: finish, reserve the next, renew the session, start and hold
 PER_JOB = 4
 
 
