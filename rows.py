@@ -7,6 +7,7 @@ from typing import Any
 
 from odoo.models import BaseModel
 
+from .admission import admit
 from .clock import utcnow
 from .core import states
 from .exception import JobDecodeError
@@ -82,7 +83,7 @@ def row(job, job_id: int | None) -> tuple:
         eta is None or eta <= utcnow(),
         recordset._name,
         job.method_name,
-        job.func_string,
+        job.stored_func_string,
         job.stored_records,
         job.stored_args,
         job.stored_kwargs,
@@ -115,10 +116,10 @@ def values(job) -> dict[str, Any]:
         "ready": eta is None or eta <= utcnow(),
         "model_name": job.model_name,
         "method_name": job.method_name,
-        "func_string": job.func_string,
+        "func_string": job.stored_func_string,
         "records": job.recordset,
-        "args": job.args,
-        "kwargs": job.kwargs,
+        "args": tuple(decode(job.stored_args, job.env, list)),
+        "kwargs": decode(job.stored_kwargs, job.env, dict),
         "identity_key": job.identity_key,
         "identity_twin": job.identity_twin,
         "user_id": job.user_id,
@@ -158,6 +159,7 @@ def serialize(job, parts: dict) -> None:
     job.stored_records = encode_recordset(job.recordset, parts)
     job.stored_args = encode_args(job.args, parts)
     job.stored_kwargs = encode_kwargs(job.kwargs, parts)
+    job.stored_func_string = job.func_string
 
 
 def from_values(cls, env, found: dict[str, Any]):
@@ -168,13 +170,13 @@ def from_values(cls, env, found: dict[str, Any]):
     recordset = found["records"]
     if recordset is None or isinstance(recordset, dict | list):
         recordset = env[found["model_name"]]
-    method = getattr(recordset, found["method_name"], None)
-    if method is None:
+    # On the class: a property or field of that name would be evaluated.
+    if not callable(getattr(type(recordset), found["method_name"] or "", None)):
         raise JobDecodeError(
             f"Model {found['model_name']} has no method {found['method_name']}."
         )
     job = cls(
-        method,
+        getattr(recordset, found["method_name"]),
         args=found["args"],
         kwargs=found["kwargs"],
         priority=found["priority"],
@@ -206,8 +208,10 @@ _CALL = {"records": BaseModel, "args": (list, tuple), "kwargs": dict}
 def from_started(cls, env, started):
     """A ``Job`` of a row that was just started.
 
+    :raises JobRefused: it must not be executed
     :raises JobDecodeError: the call cannot be read back
     """
+    admit(env, started)
     if started.model_name not in env:
         raise JobDecodeError(f"Model {started.model_name} does not exist (any more).")
     found = started._asdict()

@@ -16,6 +16,7 @@ from odoo.exceptions import ConcurrencyError
 from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
+from ..admission import admit
 from ..clock import utcnow
 from ..core import states
 from ..core.channels import lineage
@@ -313,6 +314,7 @@ def _acquire_directly(env, job_uuid: str) -> Job | None:
         extra = {"job_uuid": job_uuid}
         _logger.warning("job %s is not enqueued: not executed", job_uuid, extra=extra)
         return None
+    admit(env, storage.sealing.warrant(env.cr, record.id))
     job = Job._load_from_db_record(record)
     job.set_started()
     job.store()

@@ -71,6 +71,7 @@ class QueueJobFunction(models.Model):
     JobConfig = JobConfig
 
     @api.model
+    @api.private
     def job_config(self, name):
         """The settings of the jobs of a method.
 
@@ -98,6 +99,7 @@ class QueueJobFunction(models.Model):
         )
 
     @api.model
+    @api.private
     def job_default_config(self):
         """The settings of the jobs of a method that nothing is known of.
 

@@ -28,6 +28,7 @@ from . import (
     schedule,
     schema,
     session,
+    sealing,
     transition,
     tries,
     untold,

@@ -12,6 +12,12 @@ SELECT id FROM queue_job
  ORDER BY id
    FOR NO KEY UPDATE SKIP LOCKED
 """
+# Race: a job starts while somebody writes it. Whoever began later learns of the other
+# and begins anew.
+_HOLD_IDLE = """
+SELECT id FROM queue_job
+ WHERE id = ANY(%s) AND state <> 'started' ORDER BY id FOR NO KEY UPDATE
+"""
 _COPY_NOTE = """
 INSERT INTO mail_message (res_id, {columns})
 SELECT job_id, {columns}
@@ -28,6 +34,12 @@ def begin(cr) -> None:
 def hold(cr, ids: list[int], states) -> list[int]:
     """Lock and return the jobs that are in one of the states."""
     cr.execute(_HOLD, {"ids": list(ids), "states": list(states)})
+    return [row[0] for row in cr.fetchall()]
+
+
+def hold_idle(cr, ids: list[int]) -> list[int]:
+    """Lock and return the jobs that nobody executes."""
+    cr.execute(_HOLD_IDLE, (list(ids),))
     return [row[0] for row in cr.fetchall()]
 
 
