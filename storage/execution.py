@@ -47,11 +47,18 @@ UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
     OR starts_with(started.channel, throttle.channel || '.')
 """
 # The sign of life of the run.  A job that is tried again at once may start before the
-# lease of its last try has let go: it waits for that.
-_HOLD = f"""
-SELECT pg_advisory_xact_lock({JOB}, id) FROM queue_job
- WHERE uuid = %s::varchar AND run_id = %s::bigint
+# lease of its last try has let go: it waits for that.  The transaction that holds a job
+# has no lock on the table: it would keep every ALTER TABLE waiting for the body.
+_FIND = """
+SELECT set_config('queue_job.started', coalesce((
+    SELECT id::text FROM queue_job
+     WHERE uuid = %s::varchar AND run_id = %s::bigint), ''), false)
 """
+_HOLD = f"""
+SELECT pg_advisory_xact_lock(
+    {JOB}, nullif(current_setting('queue_job.started'), '')::int)
+"""
+_LOOK, _LOOKED = "SAVEPOINT queue_job_look;", "ROLLBACK TO SAVEPOINT queue_job_look"
 # Read under the lock, in one round trip with it: who came too late, for the network or
 # the machine stood still between start and lock, finds that the job is not his.
 _READ_STARTED = f"""
@@ -267,7 +274,7 @@ class Starting(NamedTuple):
     """The statements of a lease, see :func:`start`."""
 
     start: Statement
-    hold: Statement
+    find: Statement
     read: Statement
     reserve: Statement
     reserve_fairly: Statement
@@ -281,7 +288,7 @@ def start_statements(tables: Iterable[str]) -> Starting:
     signals = ", ".join(_SIGNAL.format(table) for table in tables)
     return Starting(
         Statement("queue_job_start", _START),
-        Statement("queue_job_hold", _HOLD),
+        Statement("queue_job_find", _FIND),
         Statement("queue_job_read", _READ_STARTED.format(signals=signals)),
         Statement("queue_job_reserve", _RESERVE.format(fair="")),
         Statement("queue_job_reserve_fairly", _RESERVE.format(fair=_FAIR)),
@@ -306,7 +313,8 @@ def start(cr, statements: Starting, run: Run) -> None:
 def start_and_hold(
     cr, statements: Starting, run: Run, started: bool = False
 ) -> tuple[Started, list[int]] | tuple[None, None]:
-    """Start the job, show that it lives and read it, in one round trip.
+    """Start the job, show that it lives and read it, in one round trip; the next one
+    lets go of the table.
 
     Transaction: ends the open one; the next one holds the job. A repetition with the
     same run, after an answer that was lost, does no harm.
@@ -314,18 +322,18 @@ def start_and_hold(
     :param started: by the caller, who committed that
     :return: the :class:`Started` row and the last ids of the signals; None, None
     """
-    first, params = "", ()
+    params: tuple = (run.uuid, run.run_id) * 2
+    first = f"{text(cr, statements.find)}; COMMIT;"
     if not started:
-        first, params = f"{text(cr, statements.start)};", _start_params(run)
-        if not cr.in_transaction:
-            first = f"BEGIN; {first}"
-    end = "COMMIT;" if first or cr.in_transaction else ""
-    hold, read = text(cr, statements.hold), text(cr, statements.read)
-    cr.execute(
-        f"{first}{end}{cr.begin}{hold};{read}",
-        (*params, *(run.uuid, run.run_id) * 2),
-    )
-    return _with_signals(cr.fetchone())
+        first = f"{text(cr, statements.start)}; {first}"
+        params = (*_start_params(run), *params)
+    if not cr.in_transaction:
+        first = f"BEGIN; {first}"
+    read = text(cr, statements.read)
+    cr.execute(f"{first}{cr.begin}{_HOLD};{_LOOK}{read}", params)
+    found = _with_signals(cr.fetchone())
+    cr.execute(_LOOKED)
+    return found
 
 
 def read_started(cr, statements: Starting, run: Run):
@@ -515,7 +523,10 @@ def hold_again(cr, job_id: int, run_id: int) -> bool | None:
     cr.execute(cr.begin + _HOLD_AGAIN, (JOB, job_id))
     if not cr.fetchone()[0]:
         return None
-    return is_ours(cr, job_id, run_id)
+    cr.execute(_LOOK + _IS_OURS, (job_id, run_id))
+    ours = cr.fetchone() is not None
+    cr.execute(_LOOKED)
+    return ours
 
 
 def keep(cr, job_id: int, run_id: int) -> bool:

@@ -31,8 +31,6 @@ from odoo.addons.queue_job.executor import (
 from ..acceptance.server import TEST_DB, wait_until
 from .test_drain import DrainCase
 
-recovery_grace = storage.recovery.release_stale
-
 SERVING = "odoo.addons.queue_job.executor.serving"
 RECORDING = "odoo.addons.queue_job.executor.recording"
 WATCHING = "odoo.addons.queue_job.executor.watching"
@@ -330,8 +328,7 @@ class TestCutOff(EndCase):
     def drained_by_all(self):
         """Until nothing is left, with what runners do for reserved jobs."""
         def drained():
-            with patch.object(recovery_grace, "__defaults__", (0.0,)):
-                self.drain()
+            self.drain(0, 20)
             return set(self.database.states()) == {"done"}
 
         wait_until(drained, "all jobs are done")
