@@ -17,6 +17,7 @@ from odoo.fields import Datetime
 from odoo.models import BaseModel
 
 from . import buffer, declared_names, recorder, rows, storage, tracing
+from .client_context import sent
 from .clock import utcnow
 from .core import states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -200,7 +201,7 @@ class Job:
         terms = self._terms
         text = self._call_text(self.args, self.kwargs)
         pattern = terms.masked_pattern
-        if terms.hidden or (pattern is not None and pattern.search(text)):
+        if terms.hidden or (pattern is not None and pattern.search(text.lower())):
             args = mask(json.loads(encode_args(self.args)), terms.masked, terms.hidden)
             kwargs = mask(json.loads(encode_kwargs(self.kwargs)), terms.masked)
             text = self._call_text(args, kwargs)
@@ -241,9 +242,8 @@ class Job:
     def company_id(self) -> int | None:
         """The company in which the job was made; of the context, if that has one."""
         if self._company_id is None:
-            context = self.env.context
-            if "company_id" in context:
-                self._company_id = context["company_id"] or False
+            if "company_id" in self.env.context:
+                self._company_id = self._company_of_context()
             else:
                 self._company_id = self.env.company.id
         return self._company_id or None
@@ -251,6 +251,13 @@ class Job:
     @company_id.setter
     def company_id(self, value: int | None) -> None:
         self._company_id = value or False
+
+    def _company_of_context(self) -> int | bool:
+        company = self.env.context["company_id"]
+        # What code says holds; a client chooses among the companies of its user.
+        if sent("company_id") and company not in self.env.user.company_ids.ids:
+            return self.env.company.id
+        return company or False
 
     @property
     def description(self) -> str:

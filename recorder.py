@@ -12,7 +12,7 @@ from . import buffer, listeners, moves, rows, storage
 from .admission import admit
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
-from .sentinel import AS_CALLER, SENTINEL_KEY, machine
+from .sentinel import AS_CALLER, EDIT_SENTINEL, SENTINEL_KEY, machine
 
 _logger = logging.getLogger(__name__)
 
@@ -208,9 +208,10 @@ def _create_by_orm(env, jobs: list) -> None:
 
 
 def _create_records(env, jobs: list) -> None:
-    records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
-    # what an override has changed elsewhere is part of it
-    env.flush_all()
+    with storage.discretion.discreet():
+        records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
+        # what an override has changed elsewhere is part of it
+        env.flush_all()
     storage.sealing.seal(env.cr, records.ids)
     for job, record in zip(jobs, records):
         job._id = record.id
@@ -277,7 +278,8 @@ def load(cls, record):
     Its recordset has the context that the job keeps, and that of ``record`` beside it.
     """
     reader = record.env
-    record = record.sudo()  # the job of whoever holds its record
+    # The job of whoever holds its record, with all that it is called with.
+    record = record.sudo().with_context(**{SENTINEL_KEY: EDIT_SENTINEL})
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id

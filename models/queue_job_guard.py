@@ -85,7 +85,7 @@ class QueueJob(models.Model):
         if resealed:
             self.flush_recordset()
             storage.sealing.seal(self.env.cr, resealed)
-        if vals.get("state") == states.FAILED and not self.env.context.get(QUIET):
+        if vals.get("state") == states.FAILED and not self._is_quiet():
             self._message_post_on_failure()
         return result
 
@@ -102,6 +102,9 @@ class QueueJob(models.Model):
                     ", ".join(sorted(protected)),
                 )
             )
+
+    def _is_quiet(self):
+        return self.env.context.get(QUIET) is EDIT_SENTINEL
 
     def _check_idle(self, vals):
         """While a job is started, nobody else writes its row (D3): not people, either.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import psycopg2
 
 from . import session
+from .home import AWAKE
 from .locks import JOB
 from .prepared import execute, text
 from .statement import Statement
@@ -38,6 +39,7 @@ WITH started AS (
      WHERE id = (
         SELECT id FROM queue_job
          WHERE uuid = %s::varchar AND state = 'enqueued' AND attempt = %s::int
+           AND {AWAKE}
            FOR NO KEY UPDATE SKIP LOCKED
      )
     RETURNING channel
@@ -79,6 +81,7 @@ WITH head AS MATERIALIZED (
        AND (eta IS NULL OR eta <= {_UTC})
        AND NOT EXISTS (SELECT FROM queue_job_channel
                         WHERE complete_name = ANY(%s::varchar[]) AND paused)
+       AND {AWAKE}
      ORDER BY channel, priority, date_created, id
      LIMIT 1
        FOR NO KEY UPDATE SKIP LOCKED
@@ -151,9 +154,10 @@ _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
 """
 # the same start, told apart from the write that follows
-_FIND_STARTABLE = """
+_FIND_STARTABLE = f"""
 SELECT id FROM queue_job
  WHERE uuid = %s AND attempt = %s AND state = 'enqueued'
+   AND {AWAKE}
    FOR NO KEY UPDATE SKIP LOCKED
 """
 _STAMP_RUN = "UPDATE queue_job SET run_id = %s WHERE id = %s"

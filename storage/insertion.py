@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .discretion import discreet
+
 #: the columns that an insertion gives; the others have their defaults
 COLUMNS = (
     "id",
@@ -71,7 +73,8 @@ def insert_one(cr, row: Sequence[Any]) -> int:
     :param row: the values of :data:`COLUMNS`, the first one (the id) ignored
     :raises psycopg2.errors.UniqueViolation: its identity key is taken
     """
-    cr.execute(_INSERT_ONE, row[1:])
+    with discreet():
+        cr.execute(_INSERT_ONE, row[1:])
     return cr.fetchone()[0]
 
 
@@ -86,7 +89,8 @@ def copy_rows(cr, rows: Iterable[Sequence[Any]]) -> None:
     text = "".join(
         ["\t".join([_copy_text(value) for value in row]) + _SEALED for row in rows]
     )
-    cr.copy_expert(_COPY, io.StringIO(text))
+    with discreet():
+        cr.copy_expert(_COPY, io.StringIO(text))
 
 
 def notify(cr) -> None:
