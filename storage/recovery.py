@@ -24,7 +24,9 @@ ARRAY(SELECT objid::int8 FROM pg_locks
 """
 _BACK = "state = 'pending', date_enqueued = NULL, runner = NULL, run_id = NULL"
 # A body that has ended is not executed once more: its end waits to be applied.
-_NO_END = "NOT EXISTS (SELECT FROM queue_job_end AS note WHERE note.run_id = job.run_id)"
+_NO_END = (
+    "NOT EXISTS (SELECT FROM queue_job_end AS note WHERE note.run_id = job.run_id)"
+)
 
 # release: the requests for these attempts are over; who has started is left alone
 _RELEASE_ENQUEUED = f"""

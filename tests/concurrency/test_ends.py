@@ -280,14 +280,16 @@ class TestCutOff(EndCase):
         self.assertEqual(self.column("exc_message"), "no more")
 
     def test_the_lost_connection_of_a_lease_fails_no_job_at_any_moment(self):
-        """Each job is executed once; what is not started by this lease is by another."""
+        """Each job is executed once, by this lease or another one."""
         storing = claiming.storage.execution
         for moment, name in (
             ("before the start", "start_and_hold"),
             ("before the next is reserved", "reserve"),
         ):
             for after in (False, True):
-                with self.subTest(moment.replace("before", "after" if after else "before")):
+                with self.subTest(
+                    moment.replace("before", "after" if after else "before")
+                ):
                     self.clean()
                     for index in range(3):
                         self.delay("leave", str(index))
@@ -327,6 +329,7 @@ class TestCutOff(EndCase):
 
     def drained_by_all(self):
         """Until nothing is left, with what runners do for reserved jobs."""
+
         def drained():
             self.drain(0, 20)
             return set(self.database.states()) == {"done"}

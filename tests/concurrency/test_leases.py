@@ -117,7 +117,8 @@ class TestStrangersAtTheRow(LeaseCase):
             def body(records, name):
                 if name == "0":
                     cr.execute(
-                        "SELECT 1 FROM queue_job WHERE uuid = %s FOR UPDATE", (uuids[0],)
+                        "SELECT 1 FROM queue_job WHERE uuid = %s FOR UPDATE",
+                        (uuids[0],),
                     )
 
             self.bodies[:] = [body]
@@ -175,7 +176,9 @@ class TestStrangersAtTheRow(LeaseCase):
 
         self.bodies[:] = [body]
         self.delay("leave", "x")
-        with self.assertLogs("odoo.addons.queue_job.executor.recording", logging.WARNING):
+        with self.assertLogs(
+            "odoo.addons.queue_job.executor.recording", logging.WARNING
+        ):
             self.drain()
         self.assertEqual((self.column("state"), self.effects()), ("started", 0))
 
@@ -251,7 +254,9 @@ class TestDependents(LeaseCase):
                 " ORDER BY id LIMIT 1 FOR UPDATE"
             )
             self.drain(0, 20)
-            self.assertEqual(self.database.states(), {"done": 2, "wait_dependencies": 1})
+            self.assertEqual(
+                self.database.states(), {"done": 2, "wait_dependencies": 1}
+            )
             cnx.rollback()
         self.database.query(
             "UPDATE queue_job SET date_done = '2020-01-01' WHERE release_due"
@@ -259,12 +264,16 @@ class TestDependents(LeaseCase):
         self.keep_house()
         self.assertEqual(self.drain(), {"done": 1})
         self.check_done_once(3)
-        self.assertFalse(self.database.query("SELECT 1 FROM queue_job WHERE release_due"))
+        self.assertFalse(
+            self.database.query("SELECT 1 FROM queue_job WHERE release_due")
+        )
 
     def test_a_barrier_that_somebody_holds_ends_no_lease_and_fails_no_job(self):
         with self.registry.cursor() as cr:
             effects = api.Environment(cr, SUPERUSER_ID, {})["test.queue.effect"]
-            chain(effects.delayable().leave("1"), effects.delayable().leave("2")).delay()
+            chain(
+                effects.delayable().leave("1"), effects.delayable().leave("2")
+            ).delay()
             effects.with_delay().leave("3")
         with connection(self.database.name) as cnx, cnx.cursor() as cr:
             cnx.autocommit = False
@@ -347,7 +356,9 @@ class TestLooks(LeaseCase):
                 if seen:
                     self.enterContext(
                         patch.object(
-                            jobs, "write", lambda records, values: before(records, values)
+                            jobs,
+                            "write",
+                            lambda records, values: before(records, values),
                         )
                     )
                 with claiming.Lease(api.Environment(cr, SUPERUSER_ID, {}), 60) as lease:
@@ -375,7 +386,10 @@ SESSION = {
         "SET default_transaction_isolation = 'serializable'",
         "SHOW default_transaction_isolation",
     ),
-    "no waiting for the disk": ("SET synchronous_commit = off", "SHOW synchronous_commit"),
+    "no waiting for the disk": (
+        "SET synchronous_commit = off",
+        "SHOW synchronous_commit",
+    ),
     "replication's role": (
         "SET session_replication_role = replica",
         "SHOW session_replication_role",
@@ -440,7 +454,9 @@ class TestSession(LeaseCase):
         for what, (change, _question) in SESSION.items():
             with self.subTest(what):
                 self.clean()
-                before, after = self.run_two(lambda cr, change=change: cr.execute(change))
+                before, after = self.run_two(
+                    lambda cr, change=change: cr.execute(change)
+                )
                 self.assertEqual(after, before)
 
     def test_what_a_body_does_to_the_connection_itself_is_undone_as_well(self):

@@ -256,7 +256,9 @@ class TestOthers(SchedulingCase):
         )
         third = self.job(channel)
         with connection(self.db.name) as cnx, cnx.cursor() as cr:
-            self.assertEqual([job.id for job in recovery.release_stale(cr, 1, ())], [second])
+            self.assertEqual(
+                [job.id for job in recovery.release_stale(cr, 1, ())], [second]
+            )
         self.assertEqual(self.ids(), [second])
         self.assertEqual(self.ids(), [])
         self.assertEqual(self.read(third, "state"), "pending")

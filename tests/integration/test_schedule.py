@@ -198,9 +198,7 @@ class TestState(JobsCase):
     def test_just_the_throttled_channels_are_stamped(self):
         schedule.set_throttles(self.cr, ["root.a", "root.b"])
         schedule.set_throttles(self.cr, ["root.b", "root.c"])
-        self.assertEqual(
-            set(schedule.read(self.cr).ages), {"root.b", "root.c"}
-        )
+        self.assertEqual(set(schedule.read(self.cr).ages), {"root.b", "root.c"})
         schedule.set_throttles(self.cr, [])
         self.assertEqual(schedule.read(self.cr).ages, {})
 
