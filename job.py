@@ -16,9 +16,8 @@ from typing import Any
 from odoo.fields import Datetime
 from odoo.models import BaseModel
 
-from . import buffer, declared_names, recorder, rows, storage, tracing
+from . import buffer, clock, declared_names, recorder, rows, storage, tracing
 from .client_context import sent
-from .clock import utcnow
 from .core import states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
@@ -46,13 +45,19 @@ DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
-    """A hash object over what the job calls: model, method, records, arguments."""
+    """A hash object over what the job calls: model, method, records, arguments.
+
+    And as whom: a call of somebody else does not stand for this one, since it may not
+    do the same.
+    """
     hasher = hashlib.sha1(usedforsecurity=False)
     hasher.update(job_.model_name.encode())
     hasher.update(job_.method_name.encode())
     hasher.update(str(sorted(job_.recordset.ids)).encode())
     hasher.update(str(job_.args).encode())
     hasher.update(str(sorted(job_.kwargs.items())).encode())
+    env = job_.recordset.env
+    hasher.update(f"{env.uid}{'su' if env.su else ''}".encode())
     return hasher
 
 
@@ -60,7 +65,7 @@ def identity_exact(job_: Job) -> str:
     """Identity key of a job: two jobs have the same one when they make the same call.
 
     Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
-    same arguments on the same records waits only once.
+    same arguments on the same records, by the same user, waits only once.
     """
     return identity_exact_hasher(job_).hexdigest()
 
@@ -137,7 +142,7 @@ class Job:
         self._description = description
         self._channel = channel
         self._timeout = timeout
-        self.date_created = utcnow()
+        self.date_created = clock.now(env.cr)
         self.user_id = env.uid
         self._company_id: int | bool | None = None  # False: none
         self.state = states.PENDING
@@ -284,7 +289,7 @@ class Job:
     def exec_time(self) -> float | None:
         """Seconds that the job took."""
         if self._exec_time is None and self.date_started and self.date_done:
-            return (self.date_done - self.date_started).total_seconds()
+            return max(0.0, (self.date_done - self.date_started).total_seconds())
         return self._exec_time
 
     @exec_time.setter
@@ -322,7 +327,7 @@ class Job:
 
     @eta.setter
     def eta(self, value: int | timedelta | datetime | None) -> None:
-        self._eta = _moment(value)
+        self._eta = _moment(value, self.env.cr)
 
     # --------------------------------------------------------------- the record
 
@@ -453,21 +458,21 @@ class Job:
     def set_enqueued(self) -> None:
         """On its way to a worker."""
         self.state = states.ENQUEUED
-        self.date_enqueued = utcnow()
+        self.date_enqueued = clock.now(self.env.cr)
         self.date_started = None
         self.worker_pid = None
 
     def set_started(self) -> None:
         """In a worker's hands."""
         self.state = states.STARTED
-        self.date_started = utcnow()
+        self.date_started = clock.now(self.env.cr)
         self.worker_pid = os.getpid()
 
     def set_done(self, result: Any = None) -> None:
         """Finished; ``result`` is for people."""
         self.state = states.DONE
         self.exc_name = self.exc_message = self.exc_info = None
-        self.date_done = utcnow()
+        self.date_done = clock.not_before(self.env.cr, self.date_started)
         self.exec_time = None  # by its dates
         if result is not None:
             self.result = result
@@ -475,7 +480,7 @@ class Job:
     def set_cancelled(self, result: str | None = None) -> None:
         """Not to be executed any more."""
         self.state = states.CANCELLED
-        self.date_cancelled = utcnow()
+        self.date_cancelled = clock.now(self.env.cr)
         if result is not None:
             self.result = result
 
@@ -649,18 +654,18 @@ def _check_whole(name: str, value: object) -> None:
         raise TypeError(f"{name} is {value!r}: a whole number is needed")
 
 
-def _moment(eta: object) -> datetime | None:
+def _moment(eta: object, cr) -> datetime | None:
     """A naive UTC moment of what ``eta`` accepts."""
     if eta is None or eta is False:
         return None
     if isinstance(eta, timedelta):
-        return utcnow() + eta
+        return clock.now(cr) + eta
     if isinstance(eta, datetime):
         if eta.tzinfo is None:
             return eta
         return eta.astimezone(timezone.utc).replace(tzinfo=None)
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
-        return utcnow() + timedelta(seconds=eta)
+        return clock.now(cr) + timedelta(seconds=eta)
     if isinstance(eta, (str, date)):
         # the value of a field, as texts and dates are taken by the ORM
         with suppress(ValueError):

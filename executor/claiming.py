@@ -15,9 +15,8 @@ import psycopg2
 from odoo.exceptions import ConcurrencyError
 from odoo.sql_db import Cursor
 
-from .. import listeners, moves, rows, storage
+from .. import clock, listeners, moves, rows, storage
 from ..admission import admit
-from ..clock import utcnow
 from ..core import states
 from ..core.channels import lineage
 from ..job import Job
@@ -166,6 +165,7 @@ class Lease:
     def _start(self, uuid: str, attempt: int) -> bool:
         # Never that of a start which a crash of the database has undone.
         run = storage.execution.Run(uuid, attempt, secrets.randbits(62), *worker())
+        sent = clock.tick()
         for again in (True, False):
             try:
                 self.row, self.signals = self._start_run(run)
@@ -176,7 +176,10 @@ class Lease:
                 self._renew()
         if self.row is None:
             self._end()
-        return self.row is not None
+            return False
+        if not listeners.of(self.env).write:
+            clock.note(self.env.cr.dbname, sent, self.row.date_started)
+        return True
 
     def _start_run(self, run: storage.execution.Run):
         seen = listeners.of(self.env).write
@@ -202,7 +205,7 @@ class Lease:
             storage.execution.stamp_run(cr, job_id, run.run_id)
             values = {
                 "state": states.STARTED,
-                "date_started": utcnow(),
+                "date_started": clock.now(cr),
                 "worker": run.worker,
                 "worker_pid": run.pid,
             }

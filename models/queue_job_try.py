@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from odoo import fields, models
 
+from .. import clock, storage
+from ..fields import BigMany2one
+
 #: how a try that did not finish the job ended
 OUTCOMES = [
     ("retry", "To Retry"),
@@ -21,14 +24,17 @@ class QueueJobTry(models.Model):
     _order = "id desc"
     _rec_name = "attempt"
 
-    job_id = fields.Many2one(
+    job_id = BigMany2one(
         "queue.job", required=True, readonly=True, index=True, ondelete="cascade"
     )
     attempt = fields.Integer("Try", readonly=True, aggregator=False)
     outcome = fields.Selection(OUTCOMES, readonly=True, required=True, default="retry")
     date_started = fields.Datetime("Started on", readonly=True)
     date_ended = fields.Datetime(
-        "Ended on", readonly=True, default=fields.Datetime.now, index=True
+        "Ended on",
+        readonly=True,
+        default=lambda self: clock.now(self.env.cr),
+        index=True,
     )
     exec_time = fields.Float("Execution Time (s)", readonly=True, aggregator="avg")
     seconds = fields.Float(
@@ -41,3 +47,6 @@ class QueueJobTry(models.Model):
     exc_name = fields.Char("Exception", readonly=True)
     exc_message = fields.Char("Exception Message", readonly=True)
     exc_info = fields.Text("Exception Information", readonly=True)
+
+    def init(self):
+        storage.ids.widen(self.env.cr)

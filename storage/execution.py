@@ -11,7 +11,7 @@ import psycopg2
 
 from . import session
 from .home import AWAKE
-from .locks import JOB
+from .locks import JOB_KEYS, job_key
 from .prepared import execute, text
 from .statement import Statement
 
@@ -58,7 +58,7 @@ SELECT set_config('queue_job.started', coalesce((
 """
 _HOLD = f"""
 SELECT pg_advisory_xact_lock(
-    {JOB}, nullif(current_setting('queue_job.started'), '')::int)
+    {JOB_KEYS} + nullif(current_setting('queue_job.started'), '')::bigint)
 """
 _LOOK, _LOOKED = "SAVEPOINT queue_job_look;", "ROLLBACK TO SAVEPOINT queue_job_look"
 # Read under the lock, in one round trip with it: who came too late, for the network or
@@ -224,7 +224,7 @@ SELECT 1 FROM queue_job AS job
  WHERE id = %s AND run_id = %s AND state = 'started'
    AND NOT EXISTS (SELECT FROM queue_job_end AS note WHERE note.run_id = job.run_id)
 """
-_HOLD_AGAIN = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+_HOLD_AGAIN = "SELECT pg_try_advisory_xact_lock(%s)"
 _KEEP = _IS_OURS + " FOR NO KEY UPDATE"
 
 _HAS_MORE_MODULES = """
@@ -363,12 +363,12 @@ def reserve(
     :return: uuid and attempt
     """
     take = statements.reserve_fairly if fairly else statements.reserve
-    again = (JOB, row.id)
+    key = job_key(row.id)
     cr.execute(
-        f"{text(cr, take)}; SELECT pg_advisory_lock(%s, %s); COMMIT; {cr.begin}"
-        "SELECT pg_advisory_xact_lock(%s, %s);"
-        "SELECT pg_advisory_unlock(%s, %s), current_setting('queue_job.reserved')",
-        (row.channel, list(lineage), row.run_id, *again * 3),
+        f"{text(cr, take)}; SELECT pg_advisory_lock(%s); COMMIT; {cr.begin}"
+        "SELECT pg_advisory_xact_lock(%s);"
+        "SELECT pg_advisory_unlock(%s), current_setting('queue_job.reserved')",
+        (row.channel, list(lineage), row.run_id, key, key, key),
     )
     found = cr.fetchone()[1]
     if not found:
@@ -524,7 +524,7 @@ def hold_again(cr, job_id: int, run_id: int) -> bool | None:
 
     :return: None: it cannot be told yet, for somebody holds it, be it our lost session
     """
-    cr.execute(cr.begin + _HOLD_AGAIN, (JOB, job_id))
+    cr.execute(cr.begin + _HOLD_AGAIN, (job_key(job_id),))
     if not cr.fetchone()[0]:
         return None
     cr.execute(_LOOK + _IS_OURS, (job_id, run_id))

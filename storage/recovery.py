@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from ..core.outcome import Cancelled, Failed, Retry
-from .locks import JOB, RUNNER
+from .locks import HELD_JOBS, JOB_KEYS, RUNNER
 from .untold import noted
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
@@ -31,7 +31,7 @@ _NO_END = (
 # release: the requests for these attempts are over; who has started is left alone
 _RELEASE_ENQUEUED = f"""
 UPDATE queue_job AS job SET {_BACK}
-  FROM unnest(%(ids)s::int[], %(attempts)s::int[]) AS given (id, attempt)
+  FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
  WHERE job.id = given.id AND job.attempt = given.attempt AND job.state = 'enqueued'
 RETURNING job.id
 """
@@ -42,17 +42,19 @@ UPDATE queue_job SET {_BACK}
 RETURNING id
 """
 # release: enqueued by a runner that is gone, or by us without our knowing (the commit
-# went through, the connection did not live to tell)
+# went through, the connection did not live to tell). The order is not that of the
+# primary key, which would be read from one end to the other for it.
 _RELEASE_STALE = f"""
 UPDATE queue_job SET {_BACK}
  WHERE id IN (
     SELECT id FROM queue_job
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
-           < {_UTC} - %(grace)s * interval '1 second'
-       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::int[])
+           NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
+       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::bigint[])
                 ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)}) END
-     ORDER BY id
+     ORDER BY channel, id
+     LIMIT 1000
        FOR NO KEY UPDATE SKIP LOCKED
  )
 RETURNING id, uuid, channel, attempt
@@ -62,8 +64,9 @@ RETURNING id, uuid, channel, attempt
 _ORPHANS = f"""
 SELECT id, coalesce(attempt, 0) FROM queue_job AS job
  WHERE state = 'started' AND {_NO_END}
-   AND coalesce(date_started, '-infinity') < {_UTC} - %(grace)s * interval '1 second'
-   AND id <> ALL({_HELD.format(JOB)})
+   AND coalesce(date_started, '-infinity')
+       NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
+   AND id <> ALL({HELD_JOBS})
  LIMIT %(limit)s
 """
 # Whoever gets the lock of a started job and its row proves that nobody executes it,
@@ -75,7 +78,7 @@ SELECT id, uuid, channel, coalesce(attempt, 0), coalesce(deaths, 0) + 1, worker,
   FROM queue_job AS job
  WHERE id = %(id)s AND coalesce(attempt, 0) = %(attempt)s AND state = 'started'
    AND {_NO_END}
-   AND pg_try_advisory_xact_lock({JOB}, id)
+   AND pg_try_advisory_xact_lock({JOB_KEYS} + id)
    FOR NO KEY UPDATE SKIP LOCKED
 """
 # rescue: the try is noted, the request to stop is answered, the job moves on
@@ -83,7 +86,7 @@ _NOTE_TRY = f"""
 INSERT INTO queue_job_try (job_id, attempt, outcome, date_started, date_ended,
                            exec_time, worker, exc_name, exc_message)
 SELECT id, coalesce(retry, 0) + 1, 'died', date_started, {_UTC},
-       extract(epoch FROM {_UTC} - date_started), worker,
+       greatest(extract(epoch FROM {_UTC} - date_started), 0), worker,
        %(exc_name)s, %(exc_message)s
   FROM queue_job WHERE id = %(id)s
 """

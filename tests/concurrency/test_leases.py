@@ -372,7 +372,7 @@ SESSION = {
     "a lock's limit of time": ("SET lock_timeout = '1s'", "SHOW lock_timeout"),
     "the path": ("SET search_path = pg_catalog, public", "SHOW search_path"),
     "the time zone": ("SET TIME ZONE 'Asia/Tokyo'", "SHOW TIME ZONE"),
-    "a role": ("SET ROLE pg_read_all_data", "SELECT current_user::text"),
+    "a role": ("SET ROLE queue_job_leaked", "SELECT current_user::text"),
     "a planner's choice": ("SET enable_seqscan = off", "SHOW enable_seqscan"),
     "a setting by a function": (
         "SELECT set_config('work_mem', '1MB', false)",
@@ -451,6 +451,8 @@ class TestSession(LeaseCase):
         return state
 
     def test_what_a_body_leaves_in_the_session_is_not_the_next_one_s(self):
+        self.database.query("CREATE ROLE queue_job_leaked SUPERUSER")
+        self.addCleanup(self.database.query, "DROP ROLE queue_job_leaked")
         for what, (change, _question) in SESSION.items():
             with self.subTest(what):
                 self.clean()
