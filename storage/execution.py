@@ -52,13 +52,13 @@ UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
 # lease of its last try has let go: it waits for that.  The transaction that holds a job
 # has no lock on the table: it would keep every ALTER TABLE waiting for the body.
 _FIND = """
-SELECT set_config('queue_job.started', coalesce((
+SELECT set_config('queue_job_lease.started', coalesce((
     SELECT id::text FROM queue_job
      WHERE uuid = %s::varchar AND run_id = %s::bigint), ''), false)
 """
 _HOLD = f"""
 SELECT pg_advisory_xact_lock(
-    {JOB_KEYS} + nullif(current_setting('queue_job.started'), '')::bigint)
+    {JOB_KEYS} + nullif(current_setting('queue_job_lease.started'), '')::bigint)
 """
 _LOOK, _LOOKED = "SAVEPOINT queue_job_look;", "ROLLBACK TO SAVEPOINT queue_job_look"
 # Read under the lock, in one round trip with it: who came too late, for the network or
@@ -93,7 +93,7 @@ WITH head AS MATERIALIZED (
      WHERE job.id = head.id AND job.state = 'pending' {{fair}}
     RETURNING job.uuid, job.attempt
 )
-SELECT set_config('queue_job.reserved',
+SELECT set_config('queue_job_lease.reserved',
     coalesce((SELECT uuid || ' ' || attempt FROM reserved), ''), false)
 """
 # No job with a better priority waits in another channel that is not paused: from one
@@ -367,7 +367,7 @@ def reserve(
     cr.execute(
         f"{text(cr, take)}; SELECT pg_advisory_lock(%s); COMMIT; {cr.begin}"
         "SELECT pg_advisory_xact_lock(%s);"
-        "SELECT pg_advisory_unlock(%s), current_setting('queue_job.reserved')",
+        "SELECT pg_advisory_unlock(%s), current_setting('queue_job_lease.reserved')",
         (row.channel, list(lineage), row.run_id, key, key, key),
     )
     found = cr.fetchone()[1]

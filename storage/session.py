@@ -68,4 +68,4 @@ def reset(cr, limits: Iterable[str]) -> None:
     :param limits: of :func:`idle_limits`, which are lifted
     Transaction: none may be open; the next one is begun.
     """
-    cr.execute(_RESET + lift(limits) + _BEGIN_BODY)
+    cr.execute("".join((_RESET, lift(limits), _BEGIN_BODY)))

@@ -488,7 +488,7 @@ class TestForked(LeaseCase):
     def test_a_child_of_a_worker_that_has_died_holds_no_job(self):
         """Only the worker's own connection says that it lives."""
         self.delay("leave", "x")
-        ends = os.pipe()
+        ends, forked = os.pipe(), os.pipe()
         children = []
 
         def body(records, name):
@@ -497,9 +497,11 @@ class TestForked(LeaseCase):
             child = os.fork()
             if not child:  # pragma: no cover - another process
                 os.close(ends[1])
+                os.write(forked[1], b"!")
                 os.read(ends[0], 1)
                 os._exit(0)
             children.append(child)
+            os.read(forked[0], 1)
             # as the end of the worker's process does
             held = os.readlink(f"/proc/{child}/fd/{fd}")
             self.assertEqual(held, os.devnull)
@@ -512,5 +514,26 @@ class TestForked(LeaseCase):
             os.close(ends[1])
             for child in children:
                 os.waitpid(child, 0)
-            os.close(ends[0])
+            for each in (ends[0], *forked):
+                os.close(each)
         self.check_done_once()
+
+
+class TestProgress(LeaseCase):
+    def test_the_first_progress_of_each_job_is_told_whatever_the_job_before_told(self):
+        told = []
+
+        def body(records, name):
+            records.env.job.progress(1, 10)
+            job_id = claiming.of(records.env).row.id
+            told.append(
+                self.database.value(
+                    "SELECT done FROM queue_job_progress WHERE job_id = %s", [job_id]
+                )
+            )
+
+        self.bodies[:] = [body]
+        for index in range(3):
+            self.delay("leave", str(index))
+        self.assertEqual(self.drain(), {"done": 3})
+        self.assertEqual(told, [1, 1, 1])
