@@ -173,6 +173,8 @@ class Job:
     _stored: bool = False
     _entered: tuple[str, int]
     _lease = None
+    _run_id: int | None = None
+    noted_end: tuple[dict, dict] | None = None
     #: the environment of who read it back from the table
     _reader = None
 

@@ -70,10 +70,12 @@ class JobHandle:
 
     def _is_time(self, done: float, total: float) -> bool:
         now = time.monotonic()
-        told = getattr(self._lease, "progress_told", 0.0)
-        if now - told < _PACE and not (total and done >= total):
+        # The pace is that of the run: a lease executes many jobs within a second.
+        run_id, told = getattr(self._lease, "progress_told", (None, 0.0))
+        soon = run_id == self._row.run_id and now - told < _PACE
+        if soon and not (total and done >= total):
             return False
-        self._lease.progress_told = now
+        self._lease.progress_told = (self._row.run_id, now)
         return True
 
     def _check_connection(self) -> None:

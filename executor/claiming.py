@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import threading
 import time
 
 import psycopg2
 
+from odoo.exceptions import ConcurrencyError
 from odoo.sql_db import Cursor
 
 from .. import clock, listeners, moves, rows, storage
@@ -21,19 +24,30 @@ from . import connections
 
 _logger = get_logger(__name__)
 _HOST = socket.gethostname()
-_START, _NEXT = connections.STATEMENTS
+#: seconds after which a lease looks for better jobs of other channels, and how many
+#: times as long as that look took it does not look again
+_FAIR_AFTER, _FAIR_SHARE = 0.25, 50
+#: seconds for which a new connection is waited for while the job runs
+_CONNECT = 3
+#: what ends a connection, or tells that it has ended
+LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 class Lease:
     """A request's hold on one slot of a channel, on a connection of its own.
 
-    Life of a job on that connection, each line one transaction::
+    Life of a job on that connection, each line one round trip::
 
-        start                                             (visible to all at once)
-        lock the job ... body runs ... lock out passes, start the next
+        start; commit; lock the job, and look whether it is ours
+        ... body runs ... reserve the next job of the channel; commit
 
     The advisory lock of the job says that it lives, and ends with this connection
-    when the worker dies. It is not on the body's cursor: a body may commit.
+    when the worker dies. It is not on the body's cursor: a body may commit. Nothing is
+    held while the body's transaction commits, however long that, or what hangs on it,
+    takes: the reserved job goes back to the queue meanwhile, by any runner.
+
+    An error of this connection is not the body's. What could not be done is done once
+    more on a new one, or the lease takes no further job.
 
     :param env: the environment of the request; bodies run on its cursor
     :param seconds: after that time no further job is taken
@@ -42,12 +56,14 @@ class Lease:
     def __init__(self, env, seconds: float):
         self.env = env
         self.seconds = seconds
-        self.began = time.monotonic()
+        self.began = self._fair_at = time.monotonic()
         self.row: storage.execution.Started | None = None
+        self.reserved: tuple[str, int] | None = None
         self._cr = None
         self.signals: list[int] | None = None
         # In a test everything happens in the test's own transaction.
         self._real = type(env.cr) is Cursor
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Lease:
         if self._real:
@@ -65,8 +81,9 @@ class Lease:
         self.env.cr._queue_job_lease = None
         if self._real:
             try:
+                self._give_back()
                 self._end()
-            except psycopg2.Error as error:
+            except LOST as error:
                 # Whatever ended the lease is what counts; its locks are free.
                 _logger.info("The connection of a lease was lost: %s", error)
             finally:
@@ -77,6 +94,11 @@ class Lease:
         """The lease's own cursor: short statements, READ COMMITTED."""
         return self._cr
 
+    @property
+    def idle_limits(self) -> tuple[str, ...]:
+        """Limits of the database that would end a body which is busy elsewhere."""
+        return self._cr.idle_limits if self._real else ()
+
     # ------------------------------------------------------------------- claims
 
     def start(self, uuid: str, attempt: int) -> bool:
@@ -85,38 +107,43 @@ class Lease:
             # What the request read so far gave its transaction a snapshot in which
             # the job has not been started: the body needs a later one.
             self.env.cr.rollback()
-        sent = clock.tick()
-        if listeners.of(self.env).write:
-            self.row = self._start_seen("uuid = %s AND attempt = %s", (uuid, attempt))
-        else:
-            self.row, self.signals = storage.execution.start(
-                self._cr, _START, uuid, attempt, *worker()
-            )
-        return self._hold(sent)
+        return self._start(uuid, attempt)
 
-    def hold_slot(self) -> None:
-        """From now on until the next job is started no pass sees the slot free."""
-        storage.locks.hold_slot(self._cr)
+    def reserve_next(self) -> None:
+        """Take the next ready job of the channel, to start it when this one has ended.
+
+        To be called before that end is committed: see ``storage.execution.reserve``.
+        """
+        self.reserved = None
+        if not self._may_go_on():
+            return
+        now = time.monotonic()
+        fairly = now >= self._fair_at + _FAIR_AFTER
+        try:
+            self.reserved = storage.execution.reserve(
+                self._cr,
+                connections.STATEMENTS,
+                self.row,
+                lineage(self.row.channel),
+                fairly,
+            )
+        except psycopg2.Error as error:
+            self._lose(error)
+            return
+        if fairly:
+            after = time.monotonic()
+            self._fair_at = after + _FAIR_SHARE * (after - now) - _FAIR_AFTER
 
     def start_next(self) -> bool:
-        """Start the next ready job of the channel in the place of the one that ended.
-
-        Race: the end of one job and the start of the next are two transactions. The
-        shared lock of :meth:`hold_slot` covers both, so that no pass gives the slot
-        away in between and capacity holds by construction.
-        """
-        if storage.prepared.ensure(self.env.cr, storage.execution.OF_BODY):
-            self.env.cr.rollback()
-        channel = self.row.channel
-        sent = clock.tick()
-        if listeners.of(self.env).write:
-            found = storage.execution.find_next(self._cr, channel)
-            self.row = found and self._start_seen("id = %s", (found,))
-        else:
-            self.row, self.signals = storage.execution.start_next(
-                self._cr, _NEXT, channel, *worker()
-            )
-        return self._hold(sent)
+        """Start the reserved job; return whether there is one that is still ours."""
+        uuid, attempt = self.reserved
+        self.reserved = None
+        try:
+            return self._start(uuid, attempt)
+        except LOST as error:
+            # Nobody has started it, or nobody holds it: it comes back by itself.
+            _logger.warning("A lease ends, its connection is lost: %s", error)
+            return False
 
     def see_changes(self) -> None:
         """Have the registry see what others changed before the job was started."""
@@ -126,7 +153,7 @@ class Lease:
             registry.check_signaling()
         self.signals = None
 
-    def may_go_on(self) -> bool:
+    def _may_go_on(self) -> bool:
         """Is there time, and the right, for another job in this slot?"""
         return (
             self._real
@@ -135,41 +162,131 @@ class Lease:
             and time.monotonic() - self.began < self.seconds
         )
 
-    def _hold(self, sent: float) -> bool:
+    def _start(self, uuid: str, attempt: int) -> bool:
+        # Never that of a start which a crash of the database has undone.
+        run = storage.execution.Run(uuid, attempt, secrets.randbits(62), *worker())
+        sent = clock.tick()
+        for again in (True, False):
+            try:
+                self.row, self.signals = self._start_run(run)
+                break
+            except LOST:
+                if not again or not self._real or not self._cr.lost:
+                    raise
+                self._renew()
         if self.row is None:
             self._end()
             return False
         if not listeners.of(self.env).write:
             clock.note(self.env.cr.dbname, sent, self.row.date_started)
-        if self._real:
-            storage.locks.commit_and_hold_job(self._cr, self.row.id)
-        else:
-            # pylint: disable-next=invalid-commit
-            self._cr.commit()  # a test's cursor: a savepoint behind the start
         return True
 
-    def _start_seen(self, condition: str, params: tuple):
+    def _start_run(self, run: storage.execution.Run):
+        seen = listeners.of(self.env).write
+        statements = connections.STATEMENTS
+        if seen:
+            self._start_seen(run)
+        if self._real:
+            return storage.execution.start_and_hold(self._cr, statements, run, seen)
+        if not seen:
+            storage.execution.start(self._cr, statements, run)
+        found = storage.execution.read_started(self._cr, statements, run)
+        # pylint: disable-next=invalid-commit
+        self._cr.commit()  # a test's cursor: a savepoint behind the start
+        return found
+
+    def _start_seen(self, run: storage.execution.Run) -> None:
         """Start a job with a write that other add-ons see (D6)."""
         with self.env.registry.cursor() as cr:
             env = self.env(cr=cr)
-            job_id = storage.execution.find_startable(cr, condition, params)
+            job_id = storage.execution.find_startable(cr, run)
             if job_id is None:
-                return None
-            name, pid = worker()
+                return
+            storage.execution.stamp_run(cr, job_id, run.run_id)
             values = {
                 "state": states.STARTED,
                 "date_started": clock.now(cr),
-                "worker": name,
-                "worker_pid": pid,
+                "worker": run.worker,
+                "worker_pid": run.pid,
             }
             moves.move(env, "start", [job_id], values)
             channel = env["queue.job"].sudo().browse(job_id).channel
-            throttled = storage.execution.stamp_throttle(cr, lineage(channel))
-            return storage.execution.read_started(cr, job_id, throttled)
+            storage.execution.stamp_throttle(cr, lineage(channel))
+
+    def _give_back(self) -> None:
+        """A reserved job that was not started waits for nobody."""
+        if self.reserved is not None:
+            storage.execution.give_back(self._cr, *self.reserved)
+            self.reserved = None
 
     def _end(self) -> None:
         if self._real:
             storage.locks.end(self._cr)
+
+    # ------------------------------------------------------------ its connection
+
+    def is_ours(self) -> bool:
+        """Is the running job still executed in this run?
+
+        :raises ConcurrencyError: nobody can tell at this moment
+        """
+        row = self.row
+        try:
+            return storage.execution.is_ours(self._cr, row.id, row.run_id)
+        except LOST as error:
+            self._lose(error)
+            ours = self.regain() if self._real else None
+            if ours is None:
+                raise ConcurrencyError(
+                    f"The connection that holds job {row.uuid} is lost"
+                ) from error
+            return ours
+
+    def apply_end(self) -> bool:
+        """Apply the end of the run that was noted; False: somebody does it later."""
+        try:
+            return bool(storage.execution.apply_ends(self._cr, self.row.run_id))
+        except psycopg2.Error as error:
+            self._lose(error)
+            return False
+
+    def regain(self) -> bool | None:
+        """Hold the running job on a new connection when the old one is lost.
+
+        :return: whether the job is still ours; None when that cannot be told yet
+        """
+        with self._lock:
+            if not self._cr.lost:
+                return True
+            ours = self._hold_again()
+        if ours:
+            _logger.info("job %s: its lease has a new connection", self.row.uuid)
+        return ours
+
+    def _hold_again(self) -> bool | None:
+        fresh = None
+        try:
+            fresh = connections.LeaseCursor(self.env.cr.dbname, _CONNECT)
+            ours = storage.execution.hold_again(fresh, self.row.id, self.row.run_id)
+        except psycopg2.Error as error:
+            _logger.info("A lease cannot be regained yet: %s", error)
+            ours = None
+        if ours:
+            self._cr.close()
+            self._cr = fresh
+        elif fresh is not None:
+            fresh.close()
+        return ours
+
+    def _lose(self, error: psycopg2.Error) -> None:
+        """The transaction that held the job is over, in whatever state its connection
+        is: no further job is taken."""
+        _logger.info("A lease has lost its transaction: %s", error)
+        self._cr.close()
+
+    def _renew(self) -> None:
+        self._cr.close()
+        self._cr = connections.LeaseCursor(self.env.cr.dbname)
 
 
 def of(env) -> Lease | None:
@@ -190,7 +307,7 @@ def acquire(env, job_uuid: str) -> Job | None:
     if lease is None or lease.row is None or lease.row.uuid != job_uuid:
         return _acquire_directly(env, job_uuid)
     job = rows.from_started(Job, env, lease.row)
-    job._lease = lease
+    job._lease, job._run_id = lease, lease.row.run_id
     return job
 
 

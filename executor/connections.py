@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 import time
+import weakref
 
 import psycopg2
 import psycopg2.extensions
@@ -26,17 +27,19 @@ from .. import storage
 from .database_trouble import is_stale_plan
 
 _SIGNALS = ("registry", *_CACHES_BY_KEY)
-#: start and start next, with what Odoo compares to see changes of others
+#: start and reserve, with what Odoo compares to see changes of others
 STATEMENTS = storage.execution.start_statements(
     [f"orm_signaling_{name}" for name in _SIGNALS]
 )
 
 #: seconds after which an unused connection is closed
 IDLE = 300
+# A worker knows that the network has died before PostgreSQL does, which frees the locks
+# of its jobs then (storage.execution.keep_to_indexes).
 _KEEPALIVE = {
     "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
     "keepalives_count": 3,
 }
 # The same for the connection of the bodies, which is made by Odoo; and how long what
@@ -73,9 +76,9 @@ class _Connection(psycopg2.extensions.connection):
 class LeaseCursor:
     """A cursor in autocommit mode; transactions are begun and ended by word."""
 
-    def __init__(self, dbname: str):
+    def __init__(self, dbname: str, connect_timeout: int = 10):
         _name, info = connection_info_for(dbname)
-        info = {"connect_timeout": 10, **_KEEPALIVE, **info}
+        info = {**_KEEPALIVE, **info, "connect_timeout": connect_timeout}
         self._cnx = psycopg2.connect(connection_factory=_Connection, **info)
         notice_silence(self._cnx)
         self._cnx.autocommit = True
@@ -83,6 +86,7 @@ class LeaseCursor:
         self._spoilt = False
         self.dbname = dbname
         self.used_at = time.monotonic()
+        _open.add(self)
         try:
             self._prepare()
         except BaseException:
@@ -92,9 +96,15 @@ class LeaseCursor:
     def _prepare(self) -> None:
         storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
         if self._queue_job_prepared:
-            # Behind a pooler the session is not ours alone, and nothing is planned
-            # once for all there.
+            #: limits of time that would hit a body which is busy elsewhere
+            self.idle_limits = storage.session.idle_limits(self)
             storage.execution.keep_to_indexes(self)
+            self.begin = storage.session.BEGIN
+        else:
+            # Behind a pooler the session is not ours alone, and nothing is planned
+            # or set once for all there.
+            self.idle_limits = ()
+            self.begin = storage.session.begin_pooled(self._cnx.server_version)
 
     def execute(self, query, params=None) -> None:
         began = time.time()
@@ -122,14 +132,23 @@ class LeaseCursor:
         return self._cr.rowcount
 
     @property
+    def in_transaction(self) -> bool:
+        return self._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE
+
+    @property
+    def lost(self) -> bool:
+        """Has the server hung up, or the network died? An idle server says nothing."""
+        if self._cnx.closed:
+            return True
+        look = select.poll()  # unlike select(), for any number of open files
+        look.register(self._cnx.fileno(), select.POLLIN)
+        return bool(look.poll(0))
+
+    @property
     def usable(self) -> bool:
         """Is it in the state in which it was handed out?"""
-        if self._cnx.closed or self._spoilt:
-            return False
-        if self._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            return False
-        # An idle server says nothing, unless it hangs up.
-        return not select.select([self._cnx], [], [], 0)[0]
+        sound = not self._cnx.closed and not self._spoilt
+        return sound and not self.in_transaction and not self.lost
 
     def close(self) -> None:
         self._cnx.close()
@@ -137,6 +156,24 @@ class LeaseCursor:
 
 _lock = threading.Lock()
 _free: list[LeaseCursor] = []
+_open: weakref.WeakSet[LeaseCursor] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """Have a process that a body forks keep no connection of its worker open.
+
+    Otherwise the locks of a worker that dies would be held until its child ends. The
+    number stays taken, for the object of the connection still knows it.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for each in list(_open):
+        if not each._cnx.closed:
+            os.dup2(nothing, each._cnx.fileno(), inheritable=False)
+    os.close(nothing)
+    _free.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def take(dbname: str) -> LeaseCursor:
@@ -158,12 +195,35 @@ def give_back(cr: LeaseCursor) -> None:
     cr.used_at = time.monotonic()
     with _lock:
         _free.append(cr)
+    _ensure_closer()
+
+
+class _Closer:
+    """The timer that closes what nobody uses; there is one while there is something."""
+
+    timer: threading.Timer | None = None
+
+
+def _ensure_closer() -> None:
+    with _lock:
+        timer = _Closer.timer
+        if _free and (timer is None or not timer.is_alive()):
+            _Closer.timer = threading.Timer(IDLE, _close_in_time)
+            _Closer.timer.daemon = True
+            _Closer.timer.name = "queue_job.idle"
+            _Closer.timer.start()
+
+
+def _close_in_time() -> None:
+    _close_idle()
+    _Closer.timer = None
+    _ensure_closer()
 
 
 def _close_idle() -> None:
     before = time.monotonic() - IDLE
     with _lock:
-        old = [each for each in _free if each.used_at < before or not each.usable]
+        old = [each for each in _free if each.used_at <= before or not each.usable]
         for each in old:
             _free.remove(each)
     for each in old:

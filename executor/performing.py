@@ -71,6 +71,8 @@ def _perform(job) -> None:
         cr.flush()
     _finish(job)
     commit(job._lease, cr)
+    if job.noted_end:
+        _apply_end(job)
     job.env.registry.signal_changes()
 
 
@@ -109,42 +111,75 @@ def _watched(job) -> Watched:
 
 
 def _finish(job) -> None:
+    """Write that the job is done, and take the next one; both without waiting."""
     job.set_done()
     lease = job._lease
-    if lease is not None and lease.may_go_on():
-        lease.hold_slot()
-    extra = rows.extra_values(job)
-    if lease is None or extra or listeners.of(job.env).write:
-        _finish_seen(job, extra)
-        return
-    row = lease.row
-    values = {
+    end = {
         "retry": job.retry,
         "date_done": job.date_done,
         "exec_time": job.exec_time,
         "result": rows.result_text(job.result),
     }
-    if not storage.execution.finish(job.env.cr, row, values):
+    if lease is None:
+        _finish_seen(job, end, rows.extra_values(job))
+        return
+    _write_end(job, lease, end)
+    lease.reserve_next()
+
+
+def _write_end(job, lease, end: dict) -> None:
+    """Write the end on the job's row; note it when somebody else is at the row.
+
+    Race: nobody writes a row that is started, but for people and their tools. Neither
+    that, nor a row that somebody holds, nor a table that was written anew, undoes what
+    the body did: its transaction notes the end, which is applied after the commit.
+    """
+    extra = rows.extra_values(job)
+    if extra or listeners.of(job.env).write:
+        with storage.execution.trial(job.env.cr) as tried:
+            _finish_seen(job, end, extra)
+            tried.moved = True
+    else:
+        tried = storage.execution.finish(job.env.cr, lease.row, end)
+    if tried.moved:
+        job.release_due = lease.row.has_dependents
+        return
+    if not lease.is_ours():
         raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
-    job.release_due = row.has_dependents
+    job.env.invalidate_all(flush=False)
+    storage.execution.note_end(job.env.cr, lease.row, end)
+    job.noted_end = (end, extra)
 
 
-def _finish_seen(job, extra: dict) -> None:
+def _apply_end(job) -> None:
+    """Apply the end that was noted; who holds the row has a runner do it later."""
+    end, extra = job.noted_end
+    lease = job._lease
+    if not extra and not listeners.of(job.env).write:
+        job.release_due = lease.apply_end() and lease.row.has_dependents
+        return
+    try:
+        with job.env.registry.cursor() as cr:
+            storage.execution.take_end(cr, lease.row.id, lease.row.run_id)
+            _finish_seen(job, end, extra, Environment(cr, SUPERUSER_ID, {}))
+    except psycopg2.Error as error:
+        _logger.info("The end of job %s is written later: %s", job.uuid, error)
+        job.release_due = False
+
+
+def _finish_seen(job, end: dict, extra: dict, env=None) -> None:
     """The same with a write that other add-ons see (D6)."""
-    env = job.env
-    record = job.db_record()
+    env = env or job.env
+    job_id = job.db_record().id
     values = {
         "state": states.DONE,
-        "retry": job.retry,
-        "date_done": job.date_done,
-        "exec_time": job.exec_time,
-        "result": rows.result_text(job.result),
+        **end,
         "exc_name": None,
         "exc_message": None,
         "exc_info": None,
-        "release_due": storage.graph.has_dependents(env.cr, record.id),
+        "release_due": storage.graph.has_dependents(env.cr, job_id),
     }
-    if not moves.move(env, "finish", record.ids, values, extra):
+    if not moves.move(env, "finish", [job_id], values, extra):
         raise LostJob(f"Job {job.uuid} is not ours any more: its work is undone.")
     job.release_due = values["release_due"]
 

@@ -9,6 +9,8 @@ import traceback
 from datetime import timedelta
 from functools import partial
 
+import psycopg2
+
 from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.sql_db import Cursor
@@ -44,6 +46,8 @@ def record_failure(job, error: BaseException, values_of=None) -> bool:
             _bring(job, env)
             if not _is_ours(env, job):
                 return False
+            if job._lease is not None:
+                job._lease.reserve_next()
             decision = _write(env, job, decision, trouble)
     except BaseException as wrong:
         job.state = states.STARTED  # as it is in the table: this error is not written
@@ -76,7 +80,7 @@ def _is_ours(env, job) -> bool:
     Race: a job that was taken for lost, as its lease's connection was, is executed
     elsewhere meanwhile. How our try ended must not end that one.
     """
-    if job._lease is None or storage.execution.keep(env.cr, job._id, job.attempt):
+    if job._lease is None or storage.execution.keep(env.cr, job._id, job._run_id):
         return True
     _logger.warning(
         "job %s channel=%s attempt=%s: is not ours any more, its work is undone",
@@ -407,8 +411,24 @@ def release_dependents(job) -> None:
     if lease is None or not lease._real:
         moves.release(job.env, job.db_record().ids)
         performing.commit(lease, job.env.cr)
-    elif listeners.of(job.env).write:
+        return
+    try:
+        _release(job, lease)
+    except psycopg2.Error as error:
+        # Somebody is at a job that waits, or at what it waits behind; or the
+        # connection is lost. A runner does it as soon as it can be done.
+        _logger.info("Who waited for job %s is released later: %s", job.uuid, error)
+
+
+def _release(job, lease) -> None:
+    if listeners.of(job.env).write:
         with job.env.registry.cursor() as cr:
+            storage.locks.wait_shortly(cr)
             moves.release(Environment(cr, SUPERUSER_ID, {}), [job._id])
-    else:
+        return
+    with storage.execution.trial(lease.cr) as tried:
+        storage.locks.wait_shortly(lease.cr)
         moves.release_unseen(lease.cr, [job._id])
+        tried.moved = True
+    if not tried.moved:
+        _logger.info("Who waited for job %s is released later", job.uuid)

@@ -12,7 +12,7 @@ from .. import clock, storage
 from ..core import states
 from ..exception import JobError, JobRefused, RetryableJobError
 from ..log_lines import get_logger
-from . import logs, performing, telling
+from . import logs, performing, session, telling
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
@@ -42,7 +42,12 @@ def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
         while going:
             run_once(lease, hooks)
             executed += 1
-            going = lease.may_go_on() and between_jobs(env) and lease.start_next()
+            going = (
+                lease.reserved is not None
+                and between_jobs(env)
+                and session.renew(lease)
+                and lease.start_next()
+            )
     return executed
 
 

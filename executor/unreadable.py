@@ -15,7 +15,7 @@ class UnreadableJob:
         row = lease.row
         self.env = env
         self._lease = lease
-        self._id = row.id
+        self._id, self._run_id = row.id, row.run_id
         self.uuid = row.uuid
         self.channel = row.channel
         self.model_name, self.method_name = row.model_name, row.method_name

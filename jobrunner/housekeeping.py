@@ -12,7 +12,16 @@ from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
 from ..log_lines import get_logger
-from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
+from ..storage import (
+    channel,
+    execution,
+    graph,
+    presence,
+    recovery,
+    rollup,
+    schedule,
+    untold,
+)
 from .config import Config
 from .loop import clock
 
@@ -99,6 +108,7 @@ class Housekeeper:
     def look_after(self, cr, now: float, flying: Collection[int]) -> bool:
         """Give back what lost its runner, rescue what lost its worker."""
         schedule.begin_short(cr)
+        ended = execution.apply_ends(cr)
         released = recovery.release_stale(cr, self.number, flying)
         orphans = set(recovery.orphans(cr))
         release_due = graph.release_due(cr)
@@ -127,7 +137,7 @@ class Housekeeper:
         if release_due:
             # Whoever did these jobs died before he released who waited for them.
             self._let_go(cr, release_due)
-        return bool(released or release_due) or any(rescued)
+        return bool(ended or released or release_due) or any(rescued)
 
     def _let_go(self, cr, done: list[int]) -> None:
         """Release who waited, a bounded number at once; the others at the next look."""

@@ -128,7 +128,7 @@ def _after_promotion(promoted: int, look: schedule.Look) -> float | None:
 
 
 def _enqueue(cr, database, config, runner, limit) -> Scheduled:
-    state = schedule.hold_and_read(cr)
+    state = schedule.read(cr)
     if not state.secret:
         _logger.error("Database %s has no database.secret: no job can run", database)
         return Scheduled([], running=bool(state.running))

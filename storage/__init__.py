@@ -33,6 +33,7 @@ from . import (
     rollup,
     schedule,
     schema,
+    session,
     sealing,
     transition,
     tries,

@@ -56,12 +56,16 @@ UPDATE queue_job_barrier barrier SET remaining = remaining - counted.number
  WHERE barrier.id = locked.id
 RETURNING barrier.id, barrier.remaining
 """
-# release: the jobs behind barriers that are open
+# release: the jobs behind barriers that are open; those that somebody holds are left
+# for the next time (see _RELEASED)
 _RELEASE = """
 UPDATE queue_job
    SET state = 'pending',
        ready = (eta IS NULL OR eta <= now() AT TIME ZONE 'UTC')
- WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM queue_job
+     WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
+       FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 # What was done counts anew: its edges are met again when it is done again. Barriers
@@ -114,8 +118,20 @@ _STILL_DUE = """
 UPDATE queue_job SET release_due = true
  WHERE id = ANY(%s) AND state = 'done' AND release_due IS NOT TRUE
 """
+# The jobs that others wait for, or waited, were looked after: but not while one waits
+# behind an open barrier, whose row somebody held.
 _RELEASED = """
-UPDATE queue_job SET release_due = false WHERE id = ANY(%s) AND release_due
+UPDATE queue_job AS job SET release_due = false
+ WHERE id = ANY(ARRAY(
+    SELECT id FROM queue_job AS parent
+     WHERE id = ANY(%s) AND release_due
+       AND NOT EXISTS (
+        SELECT FROM queue_job_edge AS edge
+          JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
+          JOIN queue_job AS waiting ON waiting.barrier_id = barrier.id
+         WHERE edge.parent_id = parent.id AND barrier.remaining <= 0
+           AND waiting.state = 'wait_dependencies')
+       FOR NO KEY UPDATE SKIP LOCKED))
 """
 _RELEASE_DUE = """
 SELECT id FROM queue_job

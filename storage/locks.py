@@ -2,13 +2,9 @@
 """The advisory locks of the queue: one class number, one key each.
 
 Advisory locks belong to one database, all of these end with their transaction, and
-so they work behind a connection pooler in transaction mode as well.
+so they work behind a connection pooler in transaction mode as well. None is held over
+a commit of somebody else's.
 
-``SCHEDULE``
-    Held exclusively by a pass of a runner, for the milliseconds in which it counts
-    and marks; held shared by a lease that swaps its finished job for the next one.
-    A pass between the two halves of a swap would see the slot free and give it away
-    a second time.
 ``PASS``
     Tried by runners: who does not get it leaves the pass to who has it.
 ``JOB``
@@ -23,7 +19,6 @@ from __future__ import annotations
 
 # "queue_job" has no number of its own at PostgreSQL: these are arbitrary, and two-key
 # locks share nothing with the one-key locks that Odoo takes.
-SCHEDULE = 1_900_119_001
 PASS = 1_900_119_002
 JOB = 1_900_119_003
 RUNNER = 1_900_119_004
@@ -39,11 +34,8 @@ ARRAY(SELECT ((classid::int8 - {JOB}) << 32) + objid::int8 FROM pg_locks
                           WHERE datname = current_database()))
 """
 
-_HOLD_SLOT = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
 _HOLD_JOB = "SELECT pg_try_advisory_xact_lock(%s)"
-_COMMIT_AND_HOLD_JOB = """
-COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%s)
-"""
+_WAIT_SHORTLY = "SET LOCAL lock_timeout = '250ms'"
 _JOB_IS_HELD = """
 SELECT EXISTS (
     SELECT 1 FROM pg_locks
@@ -59,26 +51,15 @@ def job_key(job_id: int) -> int:
     return JOB_KEYS + job_id
 
 
-def hold_slot(cr) -> None:
-    """Keep passes out until the transaction of ``cr`` ends, to swap jobs."""
-    cr.execute(_HOLD_SLOT, (SCHEDULE,))
-
-
 def hold_job(cr, job_id: int) -> bool:
     """Show that the job lives, until the transaction of ``cr`` ends."""
     cr.execute(_HOLD_JOB, (job_key(job_id),))
     return cr.fetchone()[0]
 
 
-def commit_and_hold_job(cr, job_id: int) -> None:
-    """End a lease's transaction; the next one shows that the job lives.
-
-    Race: a job that is tried again at once may start before the lease of its last try
-    has let go. It waits for that: run without a lock, it would look dead.
-
-    For a cursor in autocommit mode, whose transactions begin and end by word.
-    """
-    cr.execute(_COMMIT_AND_HOLD_JOB, (job_key(job_id),))
+def wait_shortly(cr) -> None:
+    """Have what waits longer for somebody's rows refused, in this transaction."""
+    cr.execute(_WAIT_SHORTLY)
 
 
 def end(cr) -> None:

@@ -46,15 +46,17 @@ def prepare(cr, statements: Iterable[Statement]) -> frozenset[str]:
     return frozenset(each.name for each in statements)
 
 
+def text(cr, statement: Statement) -> str:
+    """What executes a statement: its name where the connection knows it."""
+    known: Collection[str] | None = getattr(cr, "_queue_job_prepared", None)
+    if known is None:
+        known = getattr(getattr(cr, "connection", None), "prepared", None) or ()
+    return statement.call if statement.name in known else statement.query
+
+
 def execute(cr, statement: Statement, params: tuple = (), before: str = "") -> None:
     """Execute a statement, by its name where the connection knows it.
 
     :param before: statements of the caller's own that go along in one round trip
     """
-    known: Collection[str] | None = getattr(cr, "_queue_job_prepared", None)
-    if known is None:
-        known = getattr(getattr(cr, "connection", None), "prepared", None) or ()
-    if statement.name in known:
-        cr.execute(before + statement.call, params)
-    else:
-        cr.execute(before + statement.query, params)
+    cr.execute(before + text(cr, statement), params)

@@ -22,7 +22,11 @@ ARRAY(SELECT objid::int8 FROM pg_locks
          AND database = (SELECT oid FROM pg_database
                           WHERE datname = current_database()))
 """
-_BACK = "state = 'pending', date_enqueued = NULL, runner = NULL"
+_BACK = "state = 'pending', date_enqueued = NULL, runner = NULL, run_id = NULL"
+# A body that has ended is not executed once more: its end waits to be applied.
+_NO_END = (
+    "NOT EXISTS (SELECT FROM queue_job_end AS note WHERE note.run_id = job.run_id)"
+)
 
 # release: the requests for these attempts are over; who has started is left alone
 _RELEASE_ENQUEUED = f"""
@@ -58,8 +62,8 @@ RETURNING id, uuid, channel, attempt
 # Started jobs whose lock is free: a look alone proves nothing, for the lock is taken a
 # moment after the start is committed.
 _ORPHANS = f"""
-SELECT id, coalesce(attempt, 0) FROM queue_job
- WHERE state = 'started'
+SELECT id, coalesce(attempt, 0) FROM queue_job AS job
+ WHERE state = 'started' AND {_NO_END}
    AND coalesce(date_started, '-infinity')
        NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
    AND id <> ALL({HELD_JOBS})
@@ -73,6 +77,7 @@ SELECT id, uuid, channel, coalesce(attempt, 0), coalesce(deaths, 0) + 1, worker,
        (SELECT reason FROM queue_job_stop WHERE job_id = job.id)
   FROM queue_job AS job
  WHERE id = %(id)s AND coalesce(attempt, 0) = %(attempt)s AND state = 'started'
+   AND {_NO_END}
    AND pg_try_advisory_xact_lock({JOB_KEYS} + id)
    FOR NO KEY UPDATE SKIP LOCKED
 """

@@ -2,7 +2,7 @@
 """A pass of a runner: who may make it, what there is to do, which jobs are taken.
 
 All of these run in one transaction, READ COMMITTED and some milliseconds long:
-:func:`begin` (or :func:`look`), :func:`promote_due`, :func:`hold_and_read`,
+:func:`begin` (or :func:`look`), :func:`promote_due`, :func:`read`,
 :func:`candidates`, :func:`mark_enqueued`.  None commits.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .home import AT_HOME, REST
-from .locks import PASS, SCHEDULE
+from .locks import PASS
 from .prepared import execute
 from .statement import Statement
 
@@ -73,9 +73,9 @@ WITH due AS (
 UPDATE queue_job SET ready = true
  WHERE id = ANY(ARRAY(SELECT id FROM due UNION ALL SELECT id FROM dateless))
 """
-# From here to the commit no lease swaps its job: what is counted stays true.
-_HOLD = f"SELECT pg_advisory_xact_lock({SCHEDULE}, 0);"
-# Everything that decides on free places, in one go.
+# Everything that decides on free places, in one go.  One snapshot: a job that a lease
+# has reserved has the number of the run behind which it waits, and is counted with
+# that one until it ends.  So a swap never changes what is counted.
 _READ = f"""
 SELECT (SELECT json_agg(json_build_array(
                    complete_name, coalesce(capacity, 0), coalesce(sequential, false),
@@ -83,7 +83,8 @@ SELECT (SELECT json_agg(json_build_array(
           FROM queue_job_channel WHERE complete_name IS NOT NULL),
        (SELECT json_agg(json_build_array(channel, enqueued, started)) FROM (
             SELECT channel,
-                   count(*) FILTER (WHERE state = 'enqueued') AS enqueued,
+                   count(DISTINCT coalesce(run_id, -id))
+                       - count(*) FILTER (WHERE state = 'started') AS enqueued,
                    count(*) FILTER (WHERE state = 'started') AS started
               FROM queue_job
              WHERE state IN ('enqueued', 'started')
@@ -133,7 +134,7 @@ WITH wanted AS (
 )
 UPDATE queue_job AS job
    SET state = 'enqueued', attempt = coalesce(job.attempt, 0) + 1,
-       date_enqueued = {_UTC}, runner = %s::int
+       date_enqueued = {_UTC}, runner = %s::int, run_id = NULL
   FROM wanted
  WHERE job.id = wanted.id
 RETURNING wanted.place, job.id, job.uuid, job.attempt, job.channel
@@ -226,9 +227,9 @@ def promote_due(cr, limit: int) -> int:
     return cr.rowcount
 
 
-def hold_and_read(cr) -> State:
-    """Keep leases from swapping jobs until the commit, and count what runs."""
-    execute(cr, READ, before=_HOLD)
+def read(cr) -> State:
+    """Count what runs, and read what decides on free places."""
+    execute(cr, READ)
     records, running, ages, secret = cr.fetchone()
     return State(
         records or [],

@@ -51,6 +51,16 @@ CREATE TABLE IF NOT EXISTS queue_job_untold (
     tries integer NOT NULL DEFAULT 0,
     due timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
 );
+-- ends of jobs whose rows were held or written by somebody else at that moment
+CREATE TABLE IF NOT EXISTS queue_job_end (
+    run_id bigint PRIMARY KEY,
+    job_id bigint NOT NULL,
+    retry integer,
+    date_done timestamp,
+    exec_time double precision,
+    result text,
+    release_due boolean NOT NULL DEFAULT false
+);
 -- how far the body of a running job says it is
 CREATE TABLE IF NOT EXISTS queue_job_progress (
     job_id bigint PRIMARY KEY,
@@ -70,6 +80,12 @@ _TUNING = {
     "autovacuum_analyze_scale_factor": "0",
     "autovacuum_analyze_threshold": "50000",
 }
+# the number of the run that has the job, or behind which it is reserved
+_HAS_RUN = """
+SELECT FROM pg_attribute
+ WHERE attrelid = 'queue_job'::regclass AND attname = 'run_id'
+"""
+_ADD_RUN = "ALTER TABLE queue_job ADD COLUMN run_id bigint"
 _OPTIONS = "SELECT reloptions FROM pg_class WHERE oid = 'queue_job'::regclass"
 
 # A row that another tool inserts by SQL is a sound one.
@@ -91,7 +107,7 @@ _DROP = """
 DROP TABLE IF EXISTS
     queue_job_stop, queue_job_throttle, queue_job_barrier, queue_job_edge,
     queue_job_progress, queue_job_channel_alias, queue_job_rollup,
-    queue_job_watch, queue_job_touch, queue_job_untold
+    queue_job_watch, queue_job_touch, queue_job_untold, queue_job_end
 """
 _SET_OPTIONS = sql.SQL("ALTER TABLE queue_job SET ({})")
 _SET_COLUMNS = sql.SQL("ALTER TABLE queue_job {}")
@@ -100,6 +116,9 @@ _SET_COLUMNS = sql.SQL("ALTER TABLE queue_job {}")
 def prepare(cr) -> None:
     """Create what is missing of the tables; harmless when all is there."""
     cr.execute(_TABLES)
+    cr.execute(_HAS_RUN)
+    if not cr.rowcount:
+        cr.execute(_ADD_RUN)
     _tune(cr)
     _set_defaults(cr)
     ids.widen(cr)

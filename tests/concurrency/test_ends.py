@@ -70,7 +70,8 @@ class EndCase(DrainCase):
     def take_away(self):
         """As runners do with a job that is taken for lost, and start it elsewhere."""
         self.database.query(
-            "UPDATE queue_job SET attempt = attempt + 1, worker = 'elsewhere:1'"
+            "UPDATE queue_job SET attempt = attempt + 1, run_id = run_id + 1,"
+            " worker = 'elsewhere:1'"
         )
 
 
@@ -278,6 +279,63 @@ class TestCutOff(EndCase):
             self.assertEqual(self.drain(), {"failed": 1})
         self.assertEqual(self.column("exc_message"), "no more")
 
+    def test_the_lost_connection_of_a_lease_fails_no_job_at_any_moment(self):
+        """Each job is executed once, by this lease or another one."""
+        storing = claiming.storage.execution
+        for moment, name in (
+            ("before the start", "start_and_hold"),
+            ("before the next is reserved", "reserve"),
+        ):
+            for after in (False, True):
+                with self.subTest(
+                    moment.replace("before", "after" if after else "before")
+                ):
+                    self.clean()
+                    for index in range(3):
+                        self.delay("leave", str(index))
+                    self.cut_at(storing, name, after)
+                    self.drained_by_all()
+                    self.assertEqual(self.database.states(), {"done": 3})
+                    self.assertEqual(
+                        self.database.query(
+                            "SELECT name FROM test_queue_effect ORDER BY name"
+                        ),
+                        [("0",), ("1",), ("2",)],
+                    )
+                    self.assertFalse(self.tries())
+                    self.assertFalse(
+                        self.database.value("SELECT sum(deaths) FROM queue_job")
+                    )
+
+    def cut_at(self, module, name, after):
+        """End the lease's connection around the second call of the function."""
+        before, calls = getattr(module, name), []
+
+        def call(cr, *args):
+            calls.append(name)
+            if len(calls) != 2:
+                return before(cr, *args)
+            pid = cr._cnx.info.backend_pid
+            if after:
+                found = before(cr, *args)
+            self.database.query("SELECT pg_terminate_backend(%s, 10000)", [pid])
+            if not after:
+                return before(cr, *args)
+            return found
+
+        patcher = patch.object(module, name, call)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def drained_by_all(self):
+        """Until nothing is left, with what runners do for reserved jobs."""
+
+        def drained():
+            self.drain(0, 20)
+            return set(self.database.states()) == {"done"}
+
+        wait_until(drained, "all jobs are done")
+
     def test_a_job_is_done_though_the_connection_of_its_lease_was_lost(self):
         def body(records, name):
             lease = claiming.of(records.env)
@@ -286,10 +344,9 @@ class TestCutOff(EndCase):
             records._leave("done")
 
         self.body(body)
-        with patch.object(claiming.Lease, "may_go_on", lambda _lease: False):
-            with self.assertLogs("odoo.addons.queue_job.executor.claiming") as logs:
-                self.assertEqual(self.drain(), {"done": 1})
-        self.assertIn("connection of a lease was lost", logs.output[0])
+        with self.assertLogs("odoo.addons.queue_job.executor.claiming") as logs:
+            self.assertEqual(self.drain(), {"done": 1})
+        self.assertIn("lease has lost its transaction", logs.output[0])
         self.assertEqual(self.effects(), 1)
 
 

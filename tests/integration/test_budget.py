@@ -18,8 +18,8 @@ from odoo.addons.queue_job.executor import connections
 from odoo.addons.queue_job.storage import schedule
 
 #: statements a job of a lease may execute beside those of its body, by connection:
-#: lock out passes, finish, start the next, commit and hold
-PER_JOB = 4
+#: finish, reserve the next, renew the session, start and hold, let go of the table
+PER_JOB = 5
 
 
 class TestBudget(BaseCase):

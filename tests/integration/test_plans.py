@@ -4,7 +4,7 @@
 from odoo.tests.common import TransactionCase
 
 from odoo.addons.queue_job import storage
-from odoo.addons.queue_job.executor.claiming import _NEXT, _START
+from odoo.addons.queue_job.executor.connections import STATEMENTS
 from odoo.addons.queue_job.storage import (
     execution,
     graph,
@@ -72,18 +72,20 @@ class TestPlans(TransactionCase):
         self.assertNotIn("Seq Scan on queue_job ", plan)
 
     def test_the_job_of_a_request_is_found_by_its_uuid_or_among_the_running(self):
-        plan = self.plan(_START.query, ("w", 1, "u", 1))
+        plan = self.plan(STATEMENTS.start.query, ("w", 1, 1, "u", 1))
         self.assertRegex(plan, "queue_job_(uuid_uniq|running_idx)")
         self.assertNotIn("Seq Scan on queue_job job", plan)
 
     def test_the_next_job_of_a_channel_is_the_first_of_its_index(self):
         for statement in filter(str.strip, execution._PLANS.split(";")):
             self.env.cr.execute(statement.replace("SET ", "SET LOCAL "))
-        self.check("queue_job_ready_idx", _NEXT.query, ("w", 1, "root.c0"))
+        for statement in (STATEMENTS.reserve, STATEMENTS.reserve_fairly):
+            params = ("root.c0", ["root", "root.c0"], 1)
+            self.check("queue_job_ready_idx", statement.query, params)
 
     def test_a_job_is_finished_in_its_place(self):
         values = (1, None, 1.0, None, False, "(0,1)", 1, 1)
-        self.assertIn("Tid Scan", self.plan(execution.FINISH.query, values))
+        self.assertIn("Tid Scan", self.plan(execution._FINISH, values))
 
     def test_an_identity_is_looked_up_in_its_index(self):
         self.check(

@@ -6,12 +6,10 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 
-from psycopg2 import errors
-
 from odoo.addons.queue_job.core import proof
 from odoo.addons.queue_job.jobrunner import scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
-from odoo.addons.queue_job.storage import locks, schedule
+from odoo.addons.queue_job.storage import locks, recovery, schedule
 
 from ..acceptance.server import connection
 from .runner_case import RunnerCase
@@ -41,6 +39,18 @@ class SchedulingCase(RunnerCase):
             )
             schedule.commit(cr)
         return result
+
+    @contextmanager
+    def undone(self):
+        with connection(self.db.name) as cnx, cnx.cursor() as cr:
+            yield cr
+
+    def pass_on(self, cr):
+        """A pass that changes nothing; the jobs that it would have taken."""
+        look = schedule.begin(cr)
+        found = scheduling.run(cr, look, self.db.name, Config(), 1).requests
+        schedule.rollback(cr)
+        return [request.id for request in found]
 
     def ids(self, **kwargs):
         return [request.id for request in self.run_pass(**kwargs).requests]
@@ -210,14 +220,48 @@ class TestOthers(SchedulingCase):
         self.assertEqual(result.requests, [])
         self.assertTrue(result.left)
 
-    def test_a_lease_that_swaps_its_job_keeps_the_pass_waiting(self):
-        self.job()
-        query = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
-        with self.other_transaction(query, (locks.SCHEDULE,)) as cr:
-            with self.assertRaises(errors.LockNotAvailable):
-                self.run_pass()
-            cr.connection.rollback()
-        self.assertEqual(len(self.ids()), 1)
+    def test_a_reserved_job_has_the_place_of_the_run_it_waits_behind(self):
+        """Whatever of both has committed, a swap changes nothing that is counted."""
+        channel = self.channel("own_r", capacity=1)
+        first, second = self.job(channel), self.job(channel)
+        third = self.job(channel)
+        self.query("UPDATE queue_job_channel SET capacity = 2 WHERE name = 'own_r'")
+        for values in (
+            (("started", 7), ("pending", None)),
+            (("started", 7), ("enqueued", 7)),
+            (("done", 7), ("enqueued", 7)),
+            (("done", 7), ("started", 8)),
+        ):
+            for job, (state, run_id) in zip((first, second), values):
+                self.query(
+                    "UPDATE queue_job SET state = %s, run_id = %s WHERE id = %s",
+                    (state, run_id, job),
+                )
+            with self.subTest(values=values), self.undone() as cr:
+                found = self.pass_on(cr)
+                expected = second if values[1][0] == "pending" else third
+                self.assertEqual(found, [expected])
+
+    def test_a_job_that_was_reserved_and_given_back_has_a_place_of_its_own(self):
+        channel = self.channel("own_b", capacity=2)
+        first, second = self.job(channel), self.job(channel)
+        self.query(
+            "UPDATE queue_job SET state = 'started', run_id = 7 WHERE id = %s", (first,)
+        )
+        # as a lease leaves it that was stopped by force, and a runner finds it
+        self.query(
+            "UPDATE queue_job SET state = 'enqueued', run_id = 7, attempt = 1,"
+            " date_enqueued = '2020-01-01' WHERE id = %s",
+            (second,),
+        )
+        third = self.job(channel)
+        with connection(self.db.name) as cnx, cnx.cursor() as cr:
+            self.assertEqual(
+                [job.id for job in recovery.release_stale(cr, 1, ())], [second]
+            )
+        self.assertEqual(self.ids(), [second])
+        self.assertEqual(self.ids(), [])
+        self.assertEqual(self.read(third, "state"), "pending")
 
 
 class TestWithoutRunner(SchedulingCase):

@@ -162,7 +162,7 @@ class TestState(JobsCase):
             ("done", "root"),
         ]:
             self.job(channel, state=state)
-        state = schedule.hold_and_read(self.cr)
+        state = schedule.read(self.cr)
         self.assertEqual(state.running, {"root": (1, 2), "root.a": (1, 0)})
 
     def test_the_channels_are_read_as_they_stand_in_the_table(self):
@@ -176,14 +176,14 @@ class TestState(JobsCase):
             }
         )
         channel.flush_recordset()
-        records = {row[0]: row[1:] for row in schedule.hold_and_read(self.cr).records}
+        records = {row[0]: row[1:] for row in schedule.read(self.cr).records}
         self.assertEqual(records["root.t_read"], [3, False, 0.5, True])
         self.assertIn("root", records)
 
     def test_the_secret_is_the_database_s_own(self):
         secret = self.env["ir.config_parameter"].sudo().get_param("database.secret")
         self.assertTrue(secret)
-        self.assertEqual(schedule.hold_and_read(self.cr).secret, secret)
+        self.assertEqual(schedule.read(self.cr).secret, secret)
 
     def test_a_throttled_channel_tells_how_long_ago_it_started_a_job(self):
         schedule.set_throttles(self.cr, ["root.a", "root.b"])
@@ -191,18 +191,16 @@ class TestState(JobsCase):
             "UPDATE queue_job_throttle SET last_start = clock_timestamp()"
             " AT TIME ZONE 'UTC' - interval '20 seconds' WHERE channel = 'root.b'"
         )
-        ages = schedule.hold_and_read(self.cr).ages
+        ages = schedule.read(self.cr).ages
         self.assertIsNone(ages["root.a"])
         self.assertAlmostEqual(ages["root.b"], 20, delta=5)
 
     def test_just_the_throttled_channels_are_stamped(self):
         schedule.set_throttles(self.cr, ["root.a", "root.b"])
         schedule.set_throttles(self.cr, ["root.b", "root.c"])
-        self.assertEqual(
-            set(schedule.hold_and_read(self.cr).ages), {"root.b", "root.c"}
-        )
+        self.assertEqual(set(schedule.read(self.cr).ages), {"root.b", "root.c"})
         schedule.set_throttles(self.cr, [])
-        self.assertEqual(schedule.hold_and_read(self.cr).ages, {})
+        self.assertEqual(schedule.read(self.cr).ages, {})
 
 
 class TestCandidates(JobsCase):
@@ -496,9 +494,10 @@ class TestThrottles(JobsCase):
 
     def started_in(self, channel):
         job = self.job(channel, state="enqueued", attempt=1, created=-9)
-        start, _next = execution.start_statements(["orm_signaling_registry"])
-        uuid = self.read(job, "uuid")
-        row, _signals = execution.start(self.cr, start, uuid, 1, "node:1", 1)
+        statements = execution.start_statements(["orm_signaling_registry"])
+        run = execution.Run(self.read(job, "uuid"), 1, job, "node:1", 1)
+        execution.start(self.cr, statements, run)
+        row, _signals = execution.read_started(self.cr, statements, run)
         self.assertEqual(row.id, job)
         return row.throttled
 

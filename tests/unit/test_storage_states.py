@@ -13,10 +13,11 @@ from odoo.addons.queue_job.core import states
 
 #: the statements that write a state, and the verbs that they are
 VERBS = {
+    "execution._APPLY_ENDS": "finish",
     "execution._FINISH": "finish",
-    "execution._FINISH_BY_ID": "finish",
+    "execution._GIVE_BACK": "rescue",
+    "execution._RESERVE": "enqueue",
     "execution._START": "start",
-    "execution._START_NEXT": "start",
     "graph._CANCEL": "cancel",
     "graph._RELEASE": "release",
     "graph._RELEASE_SOME": "release",

@@ -1,0 +1,54 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The connection of the bodies between two jobs: as if it were a new one."""
+
+from __future__ import annotations
+
+import logging
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE
+
+from .. import storage
+
+_logger = get_logger(__name__)
+
+
+def renew(lease) -> bool:
+    """Undo what the last body, or what hangs on its commit, left on the connection.
+
+    What was read after the commit had given the next job a snapshot in which it has
+    not been started; settings, temporary tables, locks of the session and the like
+    would be strangers to it. The next transaction is begun in the same round trip, and
+    sees nothing before its first query.
+
+    :return: whether there is a connection to go on with
+    """
+    cr = lease.env.cr
+    try:
+        if cr._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            cr.rollback()
+        if not _as_opened(cr):
+            _reopen(cr)
+        storage.session.reset(cr, lease.idle_limits)
+    except psycopg2.Error as error:
+        _logger.info("The connection of the jobs is lost, their lease ends: %s", error)
+        return False
+    return True
+
+
+def _as_opened(cr) -> bool:
+    """Has nobody changed how psycopg2 begins a transaction?"""
+    cnx = cr._cnx
+    return (
+        not cnx.autocommit
+        and cnx.isolation_level == ISOLATION_LEVEL_REPEATABLE_READ
+        and cnx.readonly is False
+        and cnx.deferrable is None
+    )
+
+
+def _reopen(cr) -> None:
+    """As Odoo's cursor does with a connection of the pool."""
+    cr._cnx.reset()
+    cr._cnx.set_isolation_level(ISOLATION_LEVEL_REPEATABLE_READ)
+    cr._cnx.set_session(readonly=False)
