@@ -23,6 +23,8 @@ from .queue_job_function import parse_name
 
 _logger = logging.getLogger(__name__)
 
+#: unless the system parameter queue_job.max_argument_bytes says otherwise
+MAX_ARGUMENT_BYTES = 10 * 2**20
 DELAY_POLICIES = ("declared", "any")
 _LOST_RACE = (
     psycopg2.errors.UniqueViolation,
@@ -55,6 +57,7 @@ class Terms(NamedTuple):
     channels: the complete names of all channels.
     masked: the names of arguments that nobody may read, and a pattern of them.
     hidden: the places of the method's parameters with one of these names.
+    max_bytes: what a stored call may take at the most.
     """
 
     config: JobConfig
@@ -63,6 +66,7 @@ class Terms(NamedTuple):
     masked: frozenset
     masked_pattern: re.Pattern | None
     hidden: tuple
+    max_bytes: int
 
 
 class QueueJobFunction(models.Model):
@@ -95,7 +99,14 @@ class QueueJobFunction(models.Model):
             masked,
             re.compile(names) if names else None,
             tuple(jobs._places_of(model_name, method, masked)),
+            self._max_argument_bytes(),
         )
+
+    @api.model
+    def _max_argument_bytes(self):
+        parameters = self.env["ir.config_parameter"].sudo()
+        given = parameters.get_param("queue_job.max_argument_bytes") or ""
+        return int(given) if given.isdecimal() else MAX_ARGUMENT_BYTES
 
     @api.model
     def job_default_config(self):

@@ -13,6 +13,7 @@ from . import (
     execution,
     figures,
     graph,
+    identity,
     insertion,
     live,
     locks,
