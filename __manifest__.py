@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 {
     "name": "Job Queue",
-    "version": "19.0.3.0.0",
+    "version": "19.0.4.0.0",
     "summary": "Delay method calls and run them in the background, reliably",
     "author": "Job Queue contributors",
     "license": "LGPL-3",

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from . import declared_names
 from .core.channel_config import normalize_name
 from .core.retry import parse_policy, validate_pattern
 
@@ -77,6 +78,7 @@ def job(
     declaration.timeout = timeout
     declaration.allow_commit = allow_commit
     declaration.on_fail = on_fail
+    declared_names.declare_on_fail(on_fail)
     return func
 
 
@@ -86,6 +88,8 @@ def related_action(action: str | None = None, **kwargs):
     :param action: name of a method of ``queue.job``; None: the job has no button
     :param kwargs: passed to the method
     """
+
+    declared_names.declare_action(action)
 
     def decorate(func):
         _of(func).related_action = {

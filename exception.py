@@ -41,6 +41,10 @@ class JobNotDeclaredError(JobError):
     """The method was not declared as one that may be delayed."""
 
 
+class JobRefused(JobError):
+    """The job must not be executed: the enqueuing code did not write what it calls."""
+
+
 class JobDecodeError(JobError):
     """The stored arguments of a job cannot be read back."""
 

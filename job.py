@@ -18,7 +18,8 @@ from odoo.fields import Datetime
 from odoo.models import BaseModel
 from odoo.tools.translate import LazyGettext
 
-from . import buffer, recorder, rows, storage, tracing
+from . import buffer, declared_names, recorder, rows, storage, tracing
+from .client_context import sent
 from .clock import utcnow
 from .core import options, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -33,7 +34,13 @@ from .core.states import (  # noqa: F401
     WAIT_DEPENDENCIES,
 )
 from .declaration import job, related_action  # noqa: F401
-from .exception import FailedJobError, NoSuchJobError, RetryableJobError
+from .exception import (
+    FailedJobError,
+    JobError,
+    JobRefused,
+    NoSuchJobError,
+    RetryableJobError,
+)
 from .fields import canonical, encode_args, encode_kwargs, mask
 
 #: characters of a call as text
@@ -176,6 +183,8 @@ class Job:
     entered_row: list
     stored_key: str | None = None
     _lease = None
+    #: the environment of who read it back from the table
+    _reader = None
 
     # ------------------------------------------------------------ what it calls
 
@@ -183,6 +192,12 @@ class Job:
     def model_name(self) -> str:
         """Odoo model on which the job runs."""
         return self.recordset._name
+
+    @property
+    def job_function_name(self) -> str:
+        """Name of the job's function: ``<model>.method``."""
+        functions = self.env["queue.job.function"]
+        return functions.job_function_name(self.model_name, self.method_name)
 
     @property
     def func(self) -> Callable:
@@ -199,7 +214,7 @@ class Job:
         terms = self._terms
         text = self._call_text(self.args, self.kwargs)
         pattern = terms.masked_pattern
-        if terms.hidden or (pattern is not None and pattern.search(text)):
+        if terms.hidden or (pattern is not None and pattern.search(text.lower())):
             args = mask(json.loads(encode_args(self.args)), terms.masked, terms.hidden)
             kwargs = mask(json.loads(encode_kwargs(self.kwargs)), terms.masked)
             text = self._call_text(args, kwargs)
@@ -213,7 +228,18 @@ class Job:
     @property
     def extra_values(self) -> dict[str, Any]:
         """Values of further fields of ``queue.job``, from the job's own model."""
+        if self.refusal is not None:
+            return {}  # it would be asked as whom the row says
         return self.recordset._job_store_values(self)
+
+    @functools.cached_property
+    def refusal(self) -> JobRefused | None:
+        """Why a job that was read back must not be executed; None when it may be.
+
+        Who was started by a lease was asked before; who comes from the call itself
+        is what was called.
+        """
+        return recorder.refusal(self) if self._reader is not None else None
 
     @property
     def job_config(self):
@@ -229,9 +255,8 @@ class Job:
     def company_id(self) -> int | None:
         """The company in which the job was made; of the context, if that has one."""
         if self._company_id is None:
-            context = self.env.context
-            if "company_id" in context:
-                self._company_id = context["company_id"] or False
+            if "company_id" in self.env.context:
+                self._company_id = self._company_of_context()
             else:
                 self._company_id = self.env.company.id
         return self._company_id or None
@@ -239,6 +264,13 @@ class Job:
     @company_id.setter
     def company_id(self, value: int | None) -> None:
         self._company_id = value or False
+
+    def _company_of_context(self) -> int | bool:
+        company = self.env.context["company_id"]
+        # What code says holds; a client chooses among the companies of its user.
+        if sent("company_id") and company not in self.env.user.company_ids.ids:
+            return self.env.company.id
+        return company or False
 
     @property
     def description(self) -> str:
@@ -499,9 +531,12 @@ class Job:
     def perform(self) -> Any:
         """Execute the job in the current transaction, as its user; return the result.
 
+        :raises JobRefused: the enqueuing code did not write what the row calls
         :raises FailedJobError: the job asked for another try, and had all of them
         :raises Exception: whatever the method raises
         """
+        if self.refusal is not None:
+            raise self.refusal
         self.retry += 1
         try:
             self.result = self.func(*self.args, **self.kwargs)
@@ -517,11 +552,19 @@ class Job:
     def on_fail(self, values: dict) -> None:
         """Call the method that the job's function names for failed jobs, if any.
 
+        :raises JobError: code has not declared it as such a method
         :param values: its keywords ``exc_info``, ``exc_name``, ``exc_message``
         """
         name = self.job_config.on_fail_method_name
-        if name:
-            getattr(self.recordset, name)(**values)
+        if not name or self.refusal is not None:
+            return
+        if not declared_names.is_on_fail(type(self.recordset), name):
+            raise JobError(
+                f"{self.model_name}.{name}() is not called when a job has failed: code"
+                " must declare it, by @job(on_fail=...), a name with on_fail"
+                " in it, or parameters named exc_info, exc_name and exc_message."
+            )
+        getattr(self.recordset, name)(**values)
 
     def cancel(self) -> bool:
         """Cancel the job; when it is running, ask it to stop.

@@ -14,7 +14,7 @@ from . import listeners, storage
 from .clock import utcnow
 from .core import states
 from .rows import RUN_FIELDS
-from .sentinel import QUIET, machine
+from .sentinel import EDIT_SENTINEL, QUIET, machine
 
 
 def move(
@@ -40,7 +40,7 @@ def move(
     moved = storage.transition.guard(env.cr, verb, ids)
     records = _records(env, moved)
     records.invalidate_recordset(flush=False)
-    quiet = records.with_context(**{QUIET: True})
+    quiet = records.with_context(**{QUIET: EDIT_SENTINEL})
     quiet.write(_orm_values({**(extra or {}), **values}))
     records.flush_recordset()
     return moved

@@ -11,10 +11,11 @@ from psycopg2.errors import UniqueViolation
 from odoo.sql_db import Cursor
 
 from . import buffer, listeners, moves, rows, storage
+from .admission import admit
 from .core import options, states
 from .core.channels import nearest
-from .exception import ChannelNotFound, JobNotDeclaredError
-from .sentinel import SENTINEL_KEY, machine
+from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
+from .sentinel import AS_CALLER, EDIT_SENTINEL, SENTINEL_KEY, machine
 
 _logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def create(env, jobs: list) -> None:
     if by_orm:
         _create_by_orm(env, by_orm)
     if parents_of:
-        _write_barriers(env.cr, parents_of)
+        _write_barriers(env, parents_of)
     for eta in {job.eta for job in jobs}:
         env["queue.job"]._wake_cron(eta)
 
@@ -281,9 +282,11 @@ def _create_by_orm(env, jobs: list) -> None:
 
 
 def _create_records(env, jobs: list) -> None:
-    records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
-    # what an override has changed elsewhere is part of it
-    env.flush_all()
+    with storage.discretion.discreet():
+        records = machine(env["queue.job"]).create([rows.values(job) for job in jobs])
+        # what an override has changed elsewhere is part of it
+        env.flush_all()
+    storage.sealing.seal(env.cr, records.ids)
     for job, record in zip(jobs, records):
         job._id = record.id
 
@@ -298,7 +301,8 @@ def _take_barriers(cr, jobs: list) -> dict:
     return new
 
 
-def _write_barriers(cr, barriers) -> None:
+def _write_barriers(env, barriers) -> None:
+    cr = env.cr
     parents_of = {
         barrier.id: [_stored_id(parent) for parent in barrier.parents]
         for barrier in barriers
@@ -307,16 +311,22 @@ def _write_barriers(cr, barriers) -> None:
     opened = [barrier for barrier, number in remaining.items() if number == 0]
     if opened:
         storage.graph.release(cr, opened)
+    # of jobs that were there before, too: others wait for them now
+    env["queue.job"].invalidate_model(_OF_EDGES, flush=False)
+
+
+_OF_EDGES = ("dependency_ids", "dependent_ids", "dependencies", "dependency_graph")
 
 
 buffer.written_by(create)
 
 
 def _stored_id(job) -> int:
-    if job._id is None:
-        record = job.db_record()
-        if not record:
-            raise ValueError(f"{job!r} must be stored before another depends on it.")
+    """The id of a job that others wait for, which is stored with them."""
+    if job._id is None and not job._stored:
+        job.store()
+    if job._id is None and not job.db_record():
+        raise ValueError(f"{job!r} does not exist (any more).")
     return job._id
 
 
@@ -332,7 +342,7 @@ def save(job) -> None:
     record.write({k: False if v is None else v for k, v in values.items()})
     record.flush_recordset()  # twins are looked for in the table
     if barriers:
-        _write_barriers(job.env.cr, barriers)
+        _write_barriers(job.env, barriers)
         record.invalidate_recordset()
 
 
@@ -344,15 +354,30 @@ def load(cls, record):
 
     Its recordset has the context that the job keeps, and that of ``record`` beside it.
     """
-    record = record.sudo()  # the job of whoever holds its record
+    reader = record.env
+    # The job of whoever holds its record, with all that it is called with.
+    record = record.sudo().with_context(**{SENTINEL_KEY: EDIT_SENTINEL})
     row = {name: record[name] for name in rows.ROW_FIELDS}
     job = rows.from_values(cls, record.env, row)
     job._id = record.id
+    job._reader = reader
     job.user_id, job.company_id = record.user_id.id, record.company_id.id
     context = {**record.env.context, **job.recordset.env.context}
     context.pop(SENTINEL_KEY, None)
+    context.pop(AS_CALLER, None)
     job.recordset = job.recordset.with_context(**context)
     return job
+
+
+def refusal(job) -> JobRefused | None:
+    """Why a job that was read back must not be executed; None when it may be."""
+    warrant = storage.sealing.warrant(job.env.cr, job._id)
+    try:
+        if warrant is not None:
+            admit(job.env, warrant)
+    except JobRefused as error:
+        return error
+    return None
 
 
 def load_barrier(job):
@@ -412,9 +437,5 @@ def cancel_dependents(job) -> None:
 
 def related_action(job):
     """The action of the job's function; None when it has none."""
-    config = job.job_config
-    if not config.related_action_enable:
-        return None
-    record = job.db_record()
-    name = config.related_action_func_name or "related_action_open_record"
-    return getattr(record, name)(**(config.related_action_kwargs or {}))
+    record = job.db_record().with_env(job._reader or job.env)
+    return record._related_action(job.job_config)

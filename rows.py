@@ -7,6 +7,7 @@ from typing import Any
 
 from odoo.models import BaseModel
 
+from .admission import admit
 from .clock import utcnow
 from .core import states
 from .exception import JobDecodeError
@@ -97,7 +98,7 @@ def new_row(job) -> list:
         eta is None or eta <= utcnow(),
         recordset._name,
         job.method_name,
-        job.func_string,
+        job.stored_func_string,
         job.stored_records,
         job.stored_args,
         job.stored_kwargs,
@@ -130,10 +131,10 @@ def values(job) -> dict[str, Any]:
         "ready": eta is None or eta <= utcnow(),
         "model_name": job.model_name,
         "method_name": job.method_name,
-        "func_string": job.func_string,
+        "func_string": job.stored_func_string,
         "records": job.recordset,
-        "args": job.args,
-        "kwargs": job.kwargs,
+        "args": tuple(decode(job.stored_args, job.env, list)),
+        "kwargs": decode(job.stored_kwargs, job.env, dict),
         "identity_key": job.stored_key,
         "identity_twin": job.identity_twin,
         "user_id": job.user_id,
@@ -177,6 +178,7 @@ def serialize(job, parts: dict) -> None:
     limit = job._terms.max_bytes
     if sizes * 4 > limit:
         _check_size(job, limit)
+    job.stored_func_string = job.func_string
 
 
 def _check_size(job, limit: int) -> None:
@@ -199,23 +201,23 @@ def from_values(cls, env, found: dict[str, Any]):
     recordset = found["records"]
     if recordset is None or isinstance(recordset, dict | list):
         recordset = env[found["model_name"]]
-    method = getattr(recordset, found["method_name"], None)
-    if method is None:
+    # On the class: a property or field of that name would be evaluated.
+    if not callable(getattr(type(recordset), found["method_name"] or "", None)):
         raise JobDecodeError(
             f"Model {found['model_name']} has no method {found['method_name']}."
         )
     job = cls(
-        method,
+        getattr(recordset, found["method_name"]),
         args=found["args"],
         kwargs=found["kwargs"],
         priority=found["priority"],
         eta=found["eta"] or None,
         job_uuid=found["uuid"],
-        max_retries=found["max_retries"],
+        max_retries=max(found["max_retries"] or 0, 0),
         description=found["name"],
         channel=found["channel"],
         identity_key=found["identity_key"] or None,
-        timeout=found["timeout"] or 0,
+        timeout=max(found["timeout"] or 0, 0),
     )
     job._stored = True
     for name in _AS_STORED:
@@ -237,8 +239,10 @@ _CALL = {"records": BaseModel, "args": (list, tuple), "kwargs": dict}
 def from_started(cls, env, started):
     """A ``Job`` of a row that was just started.
 
+    :raises JobRefused: it must not be executed
     :raises JobDecodeError: the call cannot be read back
     """
+    admit(env, started)
     if started.model_name not in env:
         raise JobDecodeError(f"Model {started.model_name} does not exist (any more).")
     found = started._asdict()

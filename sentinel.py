@@ -6,6 +6,9 @@
 EDIT_SENTINEL = object()
 SENTINEL_KEY = "_job_edit_sentinel"
 
+#: context key: jobs are looked at by whoever looks: what they carry is not in the hands
+#: of whom they run for; no client can give its value
+AS_CALLER = "_queue_job_as_caller"
 #: context key: whoever writes that a job failed also tells of it
 QUIET = "_job_failure_quiet"
 

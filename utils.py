@@ -3,6 +3,8 @@
 
 import os
 
+from .client_context import sent
+
 _CONTEXT_KEYS = ("queue_job__no_delay", "test_queue_job_no_delay")
 _VARIABLES = ("QUEUE_JOB__NO_DELAY", "TEST_QUEUE_JOB_NO_DELAY")
 _OFF = frozenset({"", "0", "false", "no"})
@@ -17,6 +19,7 @@ def must_run_without_delay(env) -> bool:
     """
     context = env.context
     for key in _CONTEXT_KEYS:
-        if key in context:
+        # A client does not choose that a call runs in its request, past the channels.
+        if key in context and not sent(key):
             return bool(context[key])
     return any(os.environ.get(name, "").lower() not in _OFF for name in _VARIABLES)

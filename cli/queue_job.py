@@ -2,7 +2,8 @@
 """``odoo-bin queue_job``: look after the job queue from a shell.
 
 Odoo finds this file by its name and loads it alone; the add-on is imported once
-its configuration is read.
+its configuration is read. It looks for it before it reads ``-c``: a folder of add-ons
+that only the configuration file names is known when ``ODOO_RC`` names that file.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class QueueJob(Command):
 
     name = "queue_job"
     epilog = """
+        Where only the configuration file names the folder of this add-on, say first
+        which file that is, as -c is read too late for that:
+        ODOO_RC=odoo.conf odoo-bin queue_job status -d production
+
         Exit codes: 0 all is as it was asked for; 1 it is not (status: jobs do not run
         as they should; run: a job failed; requeue, cancel: no job matches; bench: not
         all jobs were done); 2 what was asked for cannot be done, the message says why.

@@ -21,6 +21,7 @@ import psycopg2
 from odoo import SUPERUSER_ID, http
 from odoo.api import Environment
 from odoo.modules.registry import Registry
+from odoo.service.server import thread_local
 from odoo.tools.misc import real_time
 
 from .. import executor
@@ -115,3 +116,5 @@ def _present(database: str, environ) -> None:
     thread.url = environ.get("PATH_INFO")
     if hasattr(thread, "uid"):
         del thread.uid
+    # of an earlier request that this thread has served
+    thread_local.rpc_model_method = ""

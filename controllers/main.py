@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import logging
 
-from werkzeug.exceptions import BadRequest, Forbidden
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed
 
 from odoo import SUPERUSER_ID, http
 
 from .. import executor
 from ..core import proof as proofs
 from ..core.retry import PG_RETRY  # noqa: F401
+from ..exception import ChannelNotFound
 from ..jobrunner import config as runner_config
+from . import test_jobs
 from .entrance import parse
 
 _logger = logging.getLogger(__name__)
+
+#: system parameter: scripts make test jobs by GET, without a token against forgery
+TEST_JOBS_BY_GET = "queue_job.test_jobs_by_get"
 
 
 class RunJobController(executor.JobHooks, http.Controller):
@@ -45,6 +50,8 @@ class RunJobController(executor.JobHooks, http.Controller):
         return ""
 
     def _verified_attempt(self, query) -> tuple[str, int]:
+        if not http.request.db:
+            raise Forbidden()
         uuid, attempt, proof = parse({name: [text] for name, text in query.items()})
         # The secret is read for the verification alone: nobody is logged in here.
         parameters = http.request.env["ir.config_parameter"].sudo()
@@ -75,40 +82,38 @@ class RunJobController(executor.JobHooks, http.Controller):
         :param job_duration: seconds each takes
         :param failure_retry_seconds: failing ones ask for another try after this time
         """
-        if not http.request.env.user.has_group("base.group_erp_manager"):
-            raise Forbidden(http.request.env._("Access denied"))
-        options = _test_job_options(priority, max_retries, channel, description)
-        number = _number("size", size, int)
+        self._check_may_make_test_jobs()
+        options = test_jobs.options(priority, max_retries, channel, description)
+        size = test_jobs.number("size", size)
         # Whoever administrates the users may make test jobs in any channel.
         jobs = http.request.env["queue.job"].sudo()
         calls = {
-            "failure_rate": _number("failure_rate", failure_rate, float),
-            "job_duration": _number("job_duration", job_duration, float),
+            "failure_rate": test_jobs.number("failure_rate", failure_rate),
+            "job_duration": test_jobs.number("job_duration", job_duration),
             "commit_within_job": str(commit_within_job).lower() in ("1", "true"),
-            "failure_retry_seconds": _number(
-                "failure_retry_seconds", failure_retry_seconds, int
+            "failure_retry_seconds": test_jobs.number(
+                "failure_retry_seconds", failure_retry_seconds
             ),
         }
-        made = [
-            jobs.with_delay(**options)._test_job(**calls).uuid
-            for _index in range(max(0, min(number, 100_000)))
-        ]
-        return f"job uuid: {made[0]}" if len(made) == 1 else f"{len(made)} jobs created"
+        try:
+            made = [
+                jobs.with_delay(**options)._test_job(**calls).uuid
+                for _index in range(size)
+            ]
+        except ChannelNotFound as error:
+            raise BadRequest(str(error)) from error
+        return f"job uuid: {made[0]}" if size == 1 else f"{size} jobs created"
 
-
-def _test_job_options(priority, max_retries, channel, description) -> dict:
-    options = {"description": description}
-    if priority:
-        options["priority"] = _number("priority", priority, int)
-    if max_retries:
-        options["max_retries"] = _number("max_retries", max_retries, int)
-    if channel:
-        options["channel"] = channel
-    return options
-
-
-def _number(name: str, value, kind: type):
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise BadRequest(f"{name} is {value!r}: a number is needed") from error
+    @staticmethod
+    def _check_may_make_test_jobs():
+        """:raises Forbidden: the user does not administrate the users
+        :raises MethodNotAllowed: a link would make jobs, on any page
+        """
+        env = http.request.env
+        if not env.user.has_group("base.group_erp_manager"):
+            raise Forbidden(env._("Access denied"))
+        # A switch of the database, not of who asks.
+        switch = env["ir.config_parameter"].sudo().get_param(TEST_JOBS_BY_GET, "")
+        by_post = http.request.httprequest.method == "POST"
+        if not by_post and switch.strip().lower() not in ("1", "true"):
+            raise MethodNotAllowed(valid_methods=["POST"])

@@ -10,6 +10,8 @@ import zipfile
 HOME = "odoo/addons/queue_job/"
 # Entries of the top level that Odoo never reads.
 NOT_INSTALLED = {"dev", "doc", "LICENSE", "pyproject.toml"}
+# Of the tests, what needs no more than Odoo.
+TESTS = {"__init__", "common", "draining", "test_installation"}
 
 
 def files_of_wheel(wheel: str) -> set[str]:
@@ -19,17 +21,19 @@ def files_of_wheel(wheel: str) -> set[str]:
 
 
 def files_of_checkout(root: str) -> set[str]:
-    """What git knows or would add, less what Odoo never reads."""
+    """What git knows or would add, less what a user's Odoo never reads."""
     command = ["git", "-C", root, "ls-files", "-z", "--cached", "--others"]
     output = subprocess.run(
         [*command, "--exclude-standard"], check=True, capture_output=True, text=True
     ).stdout
-    tops = {name: name.partition("/")[0] for name in output.split("\0") if name}
-    return {
-        HOME + name
-        for name, top in tops.items()
-        if top not in NOT_INSTALLED and not top.startswith(".")
-    }
+    return {HOME + name for name in output.split("\0") if is_installed(name)}
+
+
+def is_installed(name: str) -> bool:
+    top, _slash, rest = name.partition("/")
+    if not top or top in NOT_INSTALLED or top.startswith("."):
+        return False
+    return top != "tests" or rest.removesuffix(".py") in TESTS
 
 
 def main(wheel: str, root: str) -> int:

@@ -13,6 +13,7 @@ import psycopg2
 from odoo.sql_db import Cursor
 
 from .. import listeners, moves, rows, storage
+from ..admission import admit
 from ..clock import utcnow
 from ..core import states
 from ..core.channels import lineage
@@ -196,6 +197,7 @@ def _acquire_directly(env, job_uuid: str) -> Job | None:
         extra = {"job_uuid": job_uuid}
         _logger.warning("job %s is not enqueued: not executed", job_uuid, extra=extra)
         return None
+    admit(env, storage.sealing.warrant(env.cr, record.id))
     job = Job._load_from_db_record(record)
     job.set_started()
     job.store()

@@ -67,8 +67,9 @@ def _perform(job) -> None:
 
 
 def _start(job) -> None:
-    """Start a job that somebody performs by hand, if nobody has started it."""
-    if job.db_record().sudo().state in (states.PENDING, states.ENQUEUED):
+    """Start a job that somebody performs by hand, whatever became of it before."""
+    if job.db_record().sudo().state != states.STARTED:
+        job.tries_before = job.retry
         job.set_started()
         job.store()
 

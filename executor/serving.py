@@ -11,7 +11,7 @@ from odoo.sql_db import Cursor
 from .. import storage
 from ..clock import utcnow
 from ..core import states
-from ..exception import JobError, RetryableJobError
+from ..exception import JobError, JobRefused, RetryableJobError
 from . import logs, performing, telling
 from .claiming import Lease
 from .recording import record_failure
@@ -97,7 +97,8 @@ def _refuse(lease: Lease, env, error: Exception) -> None:
         row = lease.row
         extra = logs.fields(row, states.STARTED)
         _logger.exception("job %s cannot be read", row.uuid, extra=extra)
-    if _is_early(lease, env):
+    # Nothing that is loaded later makes a refused job a sound one.
+    if not isinstance(error, JobRefused) and _is_early(lease, env):
         text = f"An add-on was just installed and is not loaded here yet: {error}"
         error = RetryableJobError(text, seconds=_LOAD_WAIT, ignore_retry=True)
     record_failure(UnreadableJob(env, lease), error)

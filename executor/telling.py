@@ -19,7 +19,7 @@ from odoo.api import Environment
 from .. import listeners, moves, storage
 from ..core import states
 from ..job import Job
-from ..sentinel import QUIET, machine
+from ..sentinel import EDIT_SENTINEL, QUIET, machine
 from ..storage.untold import News
 from . import performing, recording
 
@@ -101,7 +101,7 @@ def _tell(env, news: News) -> bool:
 def _write_again(job) -> None:
     """Have other add-ons see the write that the runner made."""
     values = {name: job[name] for name in _WRITTEN[job.state]}
-    machine(job).with_context(**{QUIET: True}).write(values)
+    machine(job).with_context(**{QUIET: EDIT_SENTINEL}).write(values)
 
 
 def _tell_failure(env, record) -> None:

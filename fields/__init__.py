@@ -16,13 +16,14 @@ from .encoding import (
     env_part,
     recordset_json,
 )
-from .masking import mask
+from .masking import MaskedNames, mask
 from .serialized import JobSerialized, Undecodable
 
 __all__ = [
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",
+    "MaskedNames",
     "Undecodable",
     "canonical",
     "decode",

@@ -14,10 +14,12 @@ from functools import partial
 
 from markupsafe import Markup
 
+from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.tools.translate import LazyGettext
 
 from ..exception import JobDecodeError
+from ..sentinel import AS_CALLER, EDIT_SENTINEL
 from .elements import parse_element
 
 # Context keys of the environment that decodes which its recordsets get too.
@@ -151,6 +153,8 @@ def _recordset(members, env):
     for key in JOB_CONTEXT_KEYS:
         if key in env.context:
             context[key] = env.context[key]
+    if env.context.get(AS_CALLER) is EDIT_SENTINEL:
+        uid, su = env.uid, env.uid == SUPERUSER_ID
     # Not env(user=...), for which no user at all means the one who decodes.
     restored = Environment(env.cr, uid, context, su)
     return restored[model].browse(map(_int, ids))

@@ -1,7 +1,68 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Hide the values that stand under some names in stored JSON."""
 
+import re
+from functools import lru_cache
+
 HIDDEN = "***"
+
+# password2, newPassword, NEW_PASSWORD, APIKey: the words of a name
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+
+
+@lru_cache(maxsize=4096)
+def words_of(name):
+    """The words that a name is made of, in small letters."""
+    return tuple(word.lower() for word in _WORDS.findall(name))
+
+
+class MaskedNames:
+    """The names of what nobody may read: each that has one of some in it.
+
+    Whole words count, whatever their case: ``password`` stands for ``new_password`` and
+    ``PassWord`` too, ``api_key`` for ``apiKey``, but ``token`` not for ``tokenize``.
+
+    :param setting: names, separated by commas
+    """
+
+    def __init__(self, setting):
+        found = (words_of(name.strip()) for name in setting.split(","))
+        self._words = frozenset(filter(None, found))
+        self._known = {}
+
+    def __contains__(self, name):
+        hidden = self._known.get(name)
+        if hidden is None:
+            hidden = self._is_masked(words_of(name)) if isinstance(name, str) else False
+            if len(self._known) < 4096:  # of data, names may be endless
+                self._known[name] = hidden
+        return hidden
+
+    def _is_masked(self, words):
+        # passWord is password: words that are written apart count as one as well
+        text = " ".join(words)
+        return any(
+            f" {' '.join(each)} " in f" {text} " or _joined(each, words)
+            for each in self._words
+        )
+
+    def pattern(self):
+        """What finds each of the names in a text; None without any.
+
+        It may find more, in small letters alone.
+        """
+        texts = (r"[\W_]*".join(map(re.escape, "".join(w))) for w in self._words)
+        return re.compile("|".join(sorted(texts))) if self._words else None
+
+
+def _joined(masked, words):
+    """Do some words in a row, written as one, make the masked one?"""
+    wanted = "".join(masked)
+    return any(
+        "".join(words[start:end]) == wanted
+        for start in range(len(words))
+        for end in range(start + 1, len(words) + 1)
+    )
 
 
 def mask(stored, names, positions=()):

@@ -66,6 +66,10 @@ class JobSerialized(fields.Field):
     def convert_to_record(self, value, record):
         if value is None:
             return self._empty(record.env)
+        # A record may hide some of it from all but the code that executes jobs.
+        hide = getattr(record, "_hide_arguments", None)
+        if hide is not None:
+            value = hide(self.name, value)
         sequence = self._sequence_type()
         expect = (list, tuple) if sequence else self.base_type
         try:
@@ -86,11 +90,7 @@ class JobSerialized(fields.Field):
         return value
 
     def convert_to_export(self, value, record):
-        text = self._to_text(value) or ""
-        hide = getattr(record, "_hide_arguments", None)
-        if not text or hide is None:
-            return text
-        return json.dumps(hide(self.name, json.loads(text)), ensure_ascii=False)
+        return self._to_text(value) or ""
 
     def convert_to_display_name(self, value, record):
         return self._to_text(value) or False

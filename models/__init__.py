@@ -16,6 +16,7 @@ from . import (
     queue_job_failure,
     queue_job_failure_group,
     queue_job_related_action,
+    queue_job_remasking,
     queue_job_retention,
     queue_job_search,
     queue_job_try,

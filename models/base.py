@@ -5,6 +5,7 @@ import functools
 
 from odoo import api, models
 
+from ..client_context import sent
 from ..declaration import declared
 
 # The name must be found here: test helpers replace it in this module.
@@ -122,7 +123,7 @@ class Base(models.AbstractModel):
 
         def auto_delay(self, *args, **kwargs):
             direct = (
-                self.env.context.get("job_uuid")
+                (self.env.context.get("job_uuid") and not sent("job_uuid"))
                 or (context_key and not self.env.context.get(context_key))
                 or must_run_without_delay(self.env)
             )

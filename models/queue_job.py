@@ -101,10 +101,14 @@ class QueueJob(models.Model):
         compute="_compute_dependencies", base_type=dict, readonly=True
     )
     dependency_ids = fields.Many2many(
-        "queue.job", compute="_compute_dependency_ids", string="Depends on"
+        "queue.job", compute="_compute_neighbours", string="Depends on"
     )
     dependent_ids = fields.Many2many(
-        "queue.job", compute="_compute_dependent_ids", string="Waiting for it"
+        "queue.job", compute="_compute_neighbours", string="Waiting for it"
+    )
+    neighbours_elsewhere = fields.Char(
+        compute="_compute_neighbours",
+        help="The jobs before and behind it that are of other companies.",
     )
     dependency_graph = JobSerialized(
         compute="_compute_dependency_graph", base_type=dict, readonly=True
@@ -180,16 +184,28 @@ class QueueJob(models.Model):
         return storage.graph.edges(self.env.cr, self.ids)
 
     @api.depends("barrier_id")
-    def _compute_dependency_ids(self):
+    @api.depends_context("uid", "allowed_company_ids")
+    def _compute_neighbours(self):
+        """Those that whoever looks may see; the others are counted."""
         edges = self._edges()
+        near = {id_ for pair in edges.values() for ids in pair for id_ in ids}
+        seen = set(self.browse(near)._filtered_access("read").ids) if near else near
         for job in self:
-            job.dependency_ids = self.browse(edges[job.id][0] if job.id else ())
+            before, behind = edges[job.id] if job.id else ((), ())
+            job.dependency_ids = self.browse([id_ for id_ in before if id_ in seen])
+            job.dependent_ids = self.browse([id_ for id_ in behind if id_ in seen])
+            job.neighbours_elsewhere = job._elsewhere(
+                len(before) - len(job.dependency_ids),
+                len(behind) - len(job.dependent_ids),
+            )
 
-    @api.depends("barrier_id")
-    def _compute_dependent_ids(self):
-        edges = self._edges()
-        for job in self:
-            job.dependent_ids = self.browse(edges[job.id][1] if job.id else ())
+    def _elsewhere(self, before, behind):
+        texts = []
+        if before:
+            texts.append(self.env._("Waits for %s jobs of another company.", before))
+        if behind:
+            texts.append(self.env._("%s jobs of another company wait for it.", behind))
+        return " ".join(texts)
 
     @api.depends("barrier_id")
     def _compute_dependencies(self):
@@ -210,10 +226,12 @@ class QueueJob(models.Model):
         if not self.graph_uuid:
             return {}
         jobs = self.search([("graph_uuid", "=", self.graph_uuid)], limit=limit)
+        drawn = set(jobs.ids)
         edges = [
             [parent, job.id]
             for job, (parents, _children) in zip(jobs, jobs._edges().values())
             for parent in parents
+            if parent in drawn
         ]
         return {
             "nodes": [

@@ -107,27 +107,18 @@ class QueueJobChannel(models.Model):
                     self.env._("The channel %s needs a parent channel.", channel.name)
                 )
             channel._check_name()
-            # By id: sorting by the complete name would write it, and the
+            # By id: to search or sort by the complete name would write it, and the
             # database's own refusal says less.
-            others = [
-                ("parent_id", "=", channel.parent_id.id),
-                ("name", "=", channel.name),
-                ("id", "!=", channel.id),
-            ]
-            if self.sudo().search(others, limit=1, order="id"):
+            others = self.sudo().search([("id", "!=", channel.id)], order="id")
+            if channel.complete_name in others.mapped("complete_name"):
                 raise ValidationError(
                     self.env._("There is a channel %s already.", channel.complete_name)
                 )
 
     def _check_name(self):
-        if "." in self.name:
-            raise ValidationError(
-                self.env._(
-                    "%s is not the name of a channel: a dot separates it from its "
-                    "parent. Choose the parent and write the last part alone.",
-                    self.name,
-                )
-            )
+        """A name may have dots: it is a path below the parent then, of which the levels
+        between need no record. Wherever a channel is looked up, its complete name
+        counts."""
         try:
             normalize_name(f"{ROOT}.{self.name}")
         except ValueError as error:
@@ -201,8 +192,11 @@ class QueueJobChannel(models.Model):
     @api.model
     def _ensure(self, complete_name):
         """The channel of that name, made with the missing ones above it."""
-        channel = self.browse()
-        parts = normalize_name(complete_name).split(".")
+        complete_name = normalize_name(complete_name)
+        channel = self.search([("complete_name", "=", complete_name)])
+        if channel:
+            return channel
+        parts = complete_name.split(".")
         for end, part in enumerate(parts, start=1):
             above = channel
             channel = self.search([("complete_name", "=", ".".join(parts[:end]))])

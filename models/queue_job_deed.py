@@ -30,9 +30,11 @@ class QueueJob(models.Model):
         """Note on the jobs what the user did, which is nothing when it was nobody."""
         if not self or self.env.user._is_superuser():
             return
-        running = self.filtered(lambda job: job.state == states.STARTED)
+        # Those behind it as well, of whatever company: it is noted who did it.
+        moved = self.sudo()
+        running = moved.filtered(lambda job: job.state == states.STARTED)
         running._note(self.env._("Asked to stop by %s", self.env.user.name))
-        (self - running)._note(self._deeds()[state])
+        (moved - running)._note(self._deeds()[state])
 
     def _note(self, text):
         """Note the same on all these jobs, set-based when they are many."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from pprint import pformat
@@ -11,7 +12,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from ..exception import JobDecodeError
-from ..fields import decode, mask
+from ..fields import MaskedNames, decode, mask
 from ..sentinel import EDIT_SENTINEL
 
 #: names of arguments whose values are nobody's business, unless the setting says other
@@ -44,27 +45,24 @@ class QueueJob(models.Model):
 
     @api.depends("records", "args", "kwargs")
     def _compute_call_display(self):
-        names = self._masked_argument_names()
         for job in self:
             stored = {
                 field: job._fields[field].convert_to_read(job[field], job)
                 for field in ("records", "args", "kwargs")
             }
-            hidden = job._positions(names)
-            lines = [
-                job._readable(value)
-                for value in mask(stored["args"] or [], names, hidden)
-            ]
+            lines = [job._readable(value) for value in stored["args"] or []]
             lines += [
                 f"{name} = {job._readable(value)}"
-                for name, value in mask(stored["kwargs"] or {}, names).items()
+                for name, value in (stored["kwargs"] or {}).items()
             ]
             job.records_display = job._readable(stored["records"])
             job.arguments_display = "\n".join(lines)
 
     def _positions(self, names):
         """Which positional arguments of the call have one of the names."""
-        return self._places_of(self.model_name, self.method_name, names)
+        # As stored, not as a client that edits the job says.
+        job = self._origin or self
+        return self._places_of(job.model_name, job.method_name, names)
 
     @api.model
     def _places_of(self, model_name, method_name, names):
@@ -76,17 +74,12 @@ class QueueJob(models.Model):
         parameters = list(inspect.signature(method).parameters)[1:]
         return [place for place, name in enumerate(parameters) if name in names]
 
-    def _read_format(self, fnames, load="_classic_read"):
-        """What a client reads of the arguments: those with some names are hidden."""
-        found = super()._read_format(fnames, load)
-        for field in _CALLED_WITH.intersection(fnames):
-            for job, values in zip(self, found):
-                values[field] = job._hide_arguments(field, values[field])
-        return found
-
     def _hide_arguments(self, field, stored):
-        """The stored JSON of a field as anybody may see it; exports ask for it too."""
-        if field not in _CALLED_WITH:
+        """The stored JSON of a field as the field may be read, by whatever way.
+
+        Only the code that executes jobs, or corrects them, has the key to all of it.
+        """
+        if field not in _CALLED_WITH or not stored or self._is_machine():
             return stored
         names = self._masked_argument_names()
         hidden = self._positions(names) if field == "args" else ()
@@ -120,9 +113,11 @@ class QueueJob(models.Model):
     @api.model
     def _masked_argument_names(self):
         """Names of the arguments that are shown as ``***``."""
-        setting = (
-            self.env["ir.config_parameter"]
-            .sudo()
-            .get_param("queue_job.masked_arguments", MASKED_ARGUMENTS)
-        )
-        return frozenset(name.strip() for name in setting.split(",") if name.strip())
+        parameters = self.env["ir.config_parameter"].sudo()
+        setting = parameters.get_param("queue_job.masked_arguments", MASKED_ARGUMENTS)
+        return _names_of(setting)
+
+
+@functools.lru_cache(maxsize=16)
+def _names_of(setting):
+    return MaskedNames(setting)

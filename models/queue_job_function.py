@@ -5,10 +5,11 @@ import ast
 import re
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..core.retry import parse_policy, validate_pattern
 from ..core.wording import Refusal, _lt, worded
+from ..declared_names import is_related_action
 from ..fields import JobSerialized
 
 #: who made the record of a function
@@ -116,6 +117,7 @@ class QueueJobFunction(models.Model):
     # --------------------------------------------------------------------- name
 
     @api.model
+    @api.private
     def job_function_name(self, model_name, method_name):
         """The name of a method's function: ``<model.name>.method``."""
         return f"<{model_name}>.{method_name}"
@@ -184,9 +186,13 @@ class QueueJobFunction(models.Model):
             action = self._from_text(function.edit_related_action, example)
             function.related_action = action
             name = action.get("func_name")
-            if name and not hasattr(type(self.env["queue.job"]), name):
+            if name and not is_related_action(type(self.env["queue.job"]), name):
                 raise ValidationError(
-                    self.env._("Related action: queue.job has no method %s.", name)
+                    self.env._(
+                        "Related action: queue.job has no method %s that is made for it"
+                        " (its name begins with related_action_).",
+                        name,
+                    )
                 )
 
     @api.model
@@ -255,6 +261,8 @@ class QueueJobFunction(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         vals_list = [self._with_place(vals) for vals in vals_list]
+        for vals in vals_list:
+            self._check_declared_by(vals)
         functions = super().create(vals_list)
         self.env.registry.clear_cache()
         return functions
@@ -268,7 +276,13 @@ class QueueJobFunction(models.Model):
         rest = {key: value for key, value in vals.items() if key != "name"}
         return {**rest, **self._place(name)}
 
+    def _check_declared_by(self, vals):
+        """Who made the record is not said by people."""
+        if "declared_by" in vals and not self.env.su:
+            raise AccessError(self.env._("Only code declares a function by itself."))
+
     def write(self, vals):
+        self._check_declared_by(vals)
         result = super().write(vals)
         self.env.registry.clear_cache()
         return result

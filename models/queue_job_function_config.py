@@ -18,6 +18,7 @@ from odoo.tools import mute_logger
 from ..core.channels import ROOT
 from ..core.retry import RetryPolicy, parse_policy, validate_pattern
 from ..declaration import declaration_of
+from ..fields import MaskedNames
 from ..jobrunner import config as runner_config
 from .queue_job_function import parse_name
 
@@ -55,7 +56,8 @@ class Terms(NamedTuple):
 
     allowed: the method may be delayed, by declaration or by policy.
     channels: the complete names of all channels.
-    masked: the names of arguments that nobody may read, and a pattern of them.
+    masked: the names of arguments that nobody may read, and a pattern that finds
+        them in small letters.
     hidden: the places of the method's parameters with one of these names.
     max_bytes: what a stored call may take at the most.
     """
@@ -63,7 +65,7 @@ class Terms(NamedTuple):
     config: JobConfig
     allowed: bool
     channels: frozenset
-    masked: frozenset
+    masked: MaskedNames
     masked_pattern: re.Pattern | None
     hidden: tuple
     max_bytes: int
@@ -75,6 +77,7 @@ class QueueJobFunction(models.Model):
     JobConfig = JobConfig
 
     @api.model
+    @api.private
     def job_config(self, name):
         """The settings of the jobs of a method.
 
@@ -91,13 +94,12 @@ class QueueJobFunction(models.Model):
         config = self.job_config(self.job_function_name(model_name, method))
         jobs = self.env["queue.job"]
         masked = jobs._masked_argument_names()
-        names = "|".join(map(re.escape, sorted(masked)))
         return Terms(
             config,
             config.declared or self._delay_policy() == "any",
             self.env["queue.job.channel"]._known_names(),
             masked,
-            re.compile(names) if names else None,
+            masked.pattern(),
             tuple(jobs._places_of(model_name, method, masked)),
             self._max_argument_bytes(),
         )
@@ -108,7 +110,7 @@ class QueueJobFunction(models.Model):
         given = parameters.get_param("queue_job.max_argument_bytes") or ""
         return int(given) if given.isdecimal() else MAX_ARGUMENT_BYTES
 
-    @api.model
+    @api.private
     def job_default_config(self):
         """The settings of the jobs of a method that nothing is known of.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from .. import buffer, moves
+from .. import buffer, moves, storage
 from ..core import states
 from ..rows import RUN_FIELDS
 from ..sentinel import EDIT_SENTINEL, QUIET
@@ -38,8 +38,14 @@ PROTECTED_FIELDS = frozenset(
         "trace",
     }
 )
+#: what a job executes, and as whom
+SEALED = frozenset(storage.sealing.SEALED_FIELDS)
 #: what happened to a job: written by the machine and its verbs
-MACHINE_FIELDS = frozenset({"state", "ready", "retry", "worker", *RUN_FIELDS})
+MACHINE_FIELDS = frozenset(
+    {"state", "ready", "retry", "worker", "timeout", *RUN_FIELDS}
+)
+#: numbers that are 0 or more
+_COUNTS = ("priority", "max_retries", "timeout")
 
 
 class QueueJob(models.Model):
@@ -51,7 +57,7 @@ class QueueJob(models.Model):
     @api.model_create_multi
     @api.private
     def create(self, vals_list):
-        if self.env.context.get("_job_edit_sentinel") is not EDIT_SENTINEL:
+        if not self._is_machine():
             raise AccessError(
                 self.env._(
                     "Jobs are made by with_delay(): they cannot be created by hand."
@@ -68,17 +74,23 @@ class QueueJob(models.Model):
 
     def write(self, vals):
         self._check_edit(vals)
+        self._check_idle(vals)
+        self._check_counts(vals)
         if "channel" in vals:
             self._check_channel(vals["channel"])
         if "eta" in vals or "state" in vals:
             vals = self._with_ready(vals)
+        resealed = self._sealed_before(vals)
         result = super().write(vals)
-        if vals.get("state") == states.FAILED and not self.env.context.get(QUIET):
+        if resealed:
+            self.flush_recordset()
+            storage.sealing.seal(self.env.cr, resealed)
+        if vals.get("state") == states.FAILED and not self._is_quiet():
             self._message_post_on_failure()
         return result
 
     def _check_edit(self, vals):
-        if self.env.context.get("_job_edit_sentinel") is EDIT_SENTINEL:
+        if self._is_machine():
             return
         protected = PROTECTED_FIELDS.intersection(vals)
         if not self.env.su:
@@ -90,6 +102,43 @@ class QueueJob(models.Model):
                     ", ".join(sorted(protected)),
                 )
             )
+
+    def _is_quiet(self):
+        return self.env.context.get(QUIET) is EDIT_SENTINEL
+
+    def _check_idle(self, vals):
+        """While a job is started, nobody else writes its row (D3): not people, either.
+
+        Code that writes as superuser knows what it does; the end of the job waits.
+        """
+        if self.env.su or self._is_machine() or not self.ids:
+            return
+        known = self._fields.keys() & vals.keys()
+        if not any(self._fields[name].column_type for name in known):
+            return
+        self.check_access("write")  # nobody without the right locks a row
+        self.flush_recordset()
+        if len(storage.bulk.hold_idle(self.env.cr, self.ids)) < len(set(self.ids)):
+            raise UserError(
+                self.env._("A job that is being executed cannot be changed: stop it.")
+            )
+
+    def _check_counts(self, vals):
+        for name in _COUNTS:
+            if (vals.get(name) or 0) < 0:
+                label = self._fields[name]._description_string(self.env)
+                raise UserError(self.env._("%s: 0 or more is possible.", label))
+
+    def _sealed_before(self, vals):
+        """The jobs whose seal a correction by server code must not break."""
+        if SEALED.isdisjoint(vals) or not self._is_machine():
+            return []
+        self.flush_recordset()
+        return storage.sealing.sealed(self.env.cr, self.ids)
+
+    def _is_machine(self):
+        """Is it server code that holds the key? No request can hold it."""
+        return self.env.context.get("_job_edit_sentinel") is EDIT_SENTINEL
 
     def _check_channel(self, name):
         if name not in self.env["queue.job.channel"]._known_names():

@@ -66,8 +66,10 @@ class QueueJobRecordMixin(models.AbstractModel):
             )
 
     def open_queue_jobs(self):
-        """List the jobs of the records."""
+        """List the jobs of the records, those that the user may see."""
+        self.check_access("read")
         ids = {id_ for ids in self._queue_job_ids().values() for id_ in ids}
+        ids = self.env["queue.job"].search([("id", "in", list(ids))]).ids
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "queue_job.action_queue_job"
         )

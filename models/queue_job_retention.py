@@ -20,6 +20,7 @@ class QueueJob(models.Model):
     _removal_interval = 30
 
     @api.model
+    @api.private
     def autovacuum(self):
         """Delete the jobs that are over for longer than channel or function say."""
         for rule in self._retention_rules():

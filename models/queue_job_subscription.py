@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from markupsafe import Markup
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
+
+_logger = logging.getLogger(__name__)
 
 PERIODS = {
     "hour": timedelta(hours=1),
@@ -61,14 +65,41 @@ class QueueJobSubscription(models.Model):
         "UNIQUE(user_id)", "This user has a digest already: change that one."
     )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_machine_fields(vals)
+        return super().create(vals_list)
+
+    def write(self, vals):
+        self._check_machine_fields(vals)
+        result = super().write(vals)
+        # Whose it is then: nobody's digest is made, or taken, by somebody else.
+        self.check_access("write")
+        return result
+
+    def _check_machine_fields(self, vals):
+        """What the view shows as readonly is written by the machine alone."""
+        if "last_sent_at" in vals and not self.env.su:
+            raise AccessError(
+                self.env._("Up to when a digest has told is not to be changed.")
+            )
+
     @api.model
     def _send_due(self):
-        """Send the digests whose period is over."""
+        """Send the digests whose period is over; one that cannot be sent stops none."""
         now = fields.Datetime.now()
         for subscription in self.search([("period", "!=", False)]):
-            due = subscription.last_sent_at + PERIODS[subscription.period] - _SLACK
-            if due <= now:
-                subscription._send(now)
+            since = now - PERIODS[subscription.period] + _SLACK
+            if subscription.last_sent_at <= since:
+                subscription._send_safely(now)
+
+    def _send_safely(self, until):
+        try:
+            with self.env.cr.savepoint():
+                self._send(until)
+        except Exception:
+            _logger.exception("The digest of user %s was not sent", self.user_id.id)
 
     def _send(self, until):
         """Tell the user what failed since the last time, if anything did."""

@@ -9,6 +9,9 @@ from ..storage import rollup
 from .queue_job_display import MASKED_ARGUMENTS
 
 _MAX_DEATHS = "queue_job.max_deaths"
+_METRICS_TOKEN = "queue_job.metrics_token"
+#: what stands for a secret that is there
+HIDDEN = "********"
 
 
 class ResConfigSettings(models.TransientModel):
@@ -34,10 +37,9 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="queue_job.masked_arguments",
     )
 
+    # No config_parameter of the field: what such a one holds, whoever asks is told.
     queue_job_metrics_token = fields.Char(
-        "Token for Monitors",
-        config_parameter="queue_job.metrics_token",
-        groups="base.group_system",
+        "Token for Monitors", groups="base.group_system"
     )
     queue_job_server_metrics_token = fields.Boolean(compute="_compute_queue_job_server")
     queue_job_health_max_wait = fields.Integer(
@@ -89,11 +91,29 @@ class ResConfigSettings(models.TransientModel):
     def get_values(self):
         stored = self.env["ir.config_parameter"].sudo().get_param(_MAX_DEATHS)
         deaths = int(stored) if stored and stored.isdigit() else 3
-        return {**super().get_values(), "queue_job_max_deaths": deaths}
+        found = {**super().get_values(), "queue_job_max_deaths": deaths}
+        if self.env.user.has_group("base.group_system"):
+            found["queue_job_metrics_token"] = HIDDEN if self._has_token() else False
+        return found
+
+    @api.model
+    def _has_token(self):
+        # Whether there is one is all that is told.
+        parameters = self.env["ir.config_parameter"].sudo()
+        return bool(parameters.get_param(_METRICS_TOKEN, "").strip())
 
     def set_values(self):
         result = super().set_values()
         self.env["ir.config_parameter"].sudo().set_param(
             _MAX_DEATHS, str(self.queue_job_max_deaths)
         )
+        self._set_token((self.queue_job_metrics_token or "").strip())
         return result
+
+    def _set_token(self, token):
+        """Written, never read: what is shown stands for the one that is there."""
+        if token != HIDDEN and (token or self._has_token()):
+            # Whoever may apply the settings may set what is in them.
+            self.env["ir.config_parameter"].sudo().set_param(
+                _METRICS_TOKEN, token or False
+            )

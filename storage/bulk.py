@@ -12,6 +12,18 @@ SELECT id FROM queue_job
  ORDER BY id
    FOR NO KEY UPDATE SKIP LOCKED
 """
+# Race: a job starts while somebody writes it. Whoever began later learns of the other
+# and begins anew.
+_HOLD_IDLE = """
+SELECT id FROM queue_job
+ WHERE id = ANY(%s) AND state <> 'started' ORDER BY id FOR NO KEY UPDATE
+"""
+# The row of a started job belongs to who executes it (D3).
+_REWRITE = """
+UPDATE queue_job AS job SET func_string = told.text
+  FROM unnest(%s::int[], %s::text[]) AS told (id, text)
+ WHERE job.id = told.id AND job.state <> 'started'
+"""
 _COPY_NOTE = """
 INSERT INTO mail_message (res_id, {columns})
 SELECT job_id, {columns}
@@ -29,6 +41,18 @@ def hold(cr, ids: list[int], states) -> list[int]:
     """Lock and return the jobs that are in one of the states."""
     cr.execute(_HOLD, {"ids": list(ids), "states": list(states)})
     return [row[0] for row in cr.fetchall()]
+
+
+def hold_idle(cr, ids: list[int]) -> list[int]:
+    """Lock and return the jobs that nobody executes."""
+    cr.execute(_HOLD_IDLE, (list(ids),))
+    return [row[0] for row in cr.fetchall()]
+
+
+def rewrite_texts(cr, texts: dict[int, str]) -> None:
+    """Have calls told by other texts."""
+    if texts:
+        cr.execute(_REWRITE, (list(texts), list(texts.values())))
 
 
 def copy_note(cr, note: int, columns: list[str], ids: list[int]) -> None:

@@ -16,6 +16,8 @@ _COLUMNS = """
           job.company_id, job.retry, job.max_retries, job.priority, job.eta,
           job.channel, job.attempt, job.timeout, job.date_created, job.date_started,
           job.name, job.identity_key, job.graph_uuid, job.date_enqueued, job.trace,
+          job.sealed IS TRUE AS sealed,
+          (SELECT active FROM res_users WHERE id = job.user_id) AS user_active,
           EXISTS (SELECT 1 FROM queue_job_edge
                    WHERE parent_id = job.id AND NOT met) AS has_dependents
 """
@@ -154,6 +156,9 @@ class Started(NamedTuple):
     graph_uuid: str | None
     date_enqueued: Any
     trace: str | None
+    sealed: bool
+    #: None: the user is gone
+    user_active: bool | None
     has_dependents: bool
     #: one of the job's channels is throttled
     throttled: bool

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from . import sealing
+
 # What changes while a job is started lives outside of its row, which belongs to the
 # executor until the job ends: a finished body never fails on its own row.
 _TABLES = """
@@ -91,8 +93,10 @@ def prepare(cr) -> None:
     """Create what is missing of the tables; harmless when all is there."""
     for script in (_TABLES, _TUNING, _DEFAULTS):
         cr.execute(script)
+    sealing.prepare(cr)
 
 
 def drop(cr) -> None:
     """Remove the tables, at the uninstallation."""
     cr.execute(_DROP)
+    sealing.drop(cr)

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import ast
+import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,3 +74,10 @@ def purpose(text: str) -> str:
     if any(base.endswith("Case") for base in bases):
         return TESTS
     return SCRIPT
+
+
+def command_line(line: str) -> list:
+    """The parts of a line for a shell, after a dict of the variables it sets."""
+    parts = shlex.split(line)
+    settings = list(takewhile(lambda part: "=" in part, parts))
+    return [dict(each.split("=", 1) for each in settings), *parts[len(settings) :]]

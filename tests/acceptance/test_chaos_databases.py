@@ -20,10 +20,10 @@ PROMPT = 5
 _ENQUEUE = (
     "INSERT INTO queue_job (uuid, name, state, ready, model_name, method_name,"
     " records, args, kwargs, user_id, company_id, channel, priority, date_created,"
-    " max_retries, retry, attempt, deaths)"
+    " max_retries, retry, attempt, deaths, sealed)"
     " SELECT gen_random_uuid(), 'copy', 'pending', true, model_name, method_name,"
     " records, args, kwargs, user_id, company_id, channel, priority,"
-    " now() AT TIME ZONE 'UTC', max_retries, 0, 0, 0"
+    " now() AT TIME ZONE 'UTC', max_retries, 0, 0, 0, true"
     " FROM queue_job WHERE state = 'done' AND method_name = 'leave'"
     " ORDER BY id LIMIT 1; NOTIFY queue_job"
 )

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from docutils import nodes
 
-from ..documentation import ROOT, documents, samples, tree_of
+from ..documentation import ROOT, command_line, documents, samples, tree_of
 from ..unit.prometheus import parse
 from .sample_addon import SampleAddon, all_samples
 from .server import (
@@ -227,16 +227,18 @@ class TestSamples(SampleCase):
 
     def test_the_commands_of_the_operator_guide_do_what_is_asked_for(self):
         for command in commands("odoo-bin"):
-            with self.subTest(shlex.join(command)):
+            with self.subTest(shlex.join(command[1:])):
                 done = self.run_odoo(command)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def run_odoo(self, command):
         """Execute a line on the test's database."""
-        arguments = command[1:] + ([] if "-c" in command else ["-c", "odoo.conf"])
+        environ, _program, *arguments = command
         here = {"production": self.database.name, "odoo.conf": CONF}
+        environ = {name: here[value] for name, value in environ.items()}
         return subprocess.run(
             [PYTHON, ODOO_BIN, *(here.get(each, each) for each in arguments)],
+            env={**os.environ, **environ},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -253,8 +255,8 @@ class TestSamples(SampleCase):
 
     def test_monitors_are_answered(self):
         for command in commands("curl"):
-            with self.subTest(shlex.join(command)):
-                _curl, flag, header, url = command
+            with self.subTest(shlex.join(command[1:])):
+                _environ, _curl, flag, header, url = command
                 self.assertEqual(flag, "-H")
                 path = url.removeprefix("http://localhost:8069")
                 answer = self.server.get(path, dict([header.split(": ")]))
@@ -277,13 +279,13 @@ def menus():
 
 
 def commands(program):
-    """The lines of all console samples that call the program, in their parts."""
+    """The lines of all console samples that call the program, see ``command_line``."""
     lines = [
-        shlex.split(line)
+        command_line(line)
         for sample in all_samples()
         if sample.language == "console"
         for line in sample.text.replace("\\\n", " ").splitlines()
     ]
-    found = [line for line in lines if line[0] == program]
+    found = [line for line in lines if line[1] == program]
     assert found, program
     return found

@@ -63,6 +63,7 @@ class TestDrain(DrainCase):
     def test_a_job_that_cannot_be_read_back_has_failed(self):
         self.enqueue()
         self.database.query("UPDATE queue_job SET method_name = 'gone'")
+        self.database.query("UPDATE queue_job SET sealed = true")
         self.assertEqual(self.drain(), {"failed": 1})
 
     def test_who_drains_is_seen_as_long_as_it_does(self):

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import TransactionCase
 
-from odoo.addons.queue_job.core import channel_config
+from odoo.addons.queue_job.core import channel_config, channels
 from odoo.addons.queue_job.jobrunner import config as runner_config
 from odoo.addons.queue_job.storage import channel as storage
 
@@ -64,7 +64,7 @@ class TestTree(ChannelCase):
             self.sale.parent_id = self.export
 
     def test_a_name_that_the_configuration_could_not_name_is_refused(self):
-        for name in ("a.b", "a:b", "a,b", " a", "a #b", "  "):
+        for name in ("a..b", ".a", "a.", "a. b", "a:b", "a,b", " a", "a #b", "  "):
             with self.subTest(name=name), self.refused(ValidationError, ""):
                 self.channels.create({"name": name})
 
@@ -101,6 +101,101 @@ class TestTree(ChannelCase):
         self.assertEqual(channel.complete_name, "root.t_sale.import.nightly")
         self.assertEqual(channel.parent_id.parent_id, self.sale)
         self.assertEqual(self.channels._ensure("root.t_sale.import.nightly"), channel)
+
+
+class TestDots(ChannelCase):
+    """A name with dots, as the data of other add-ons have it, is a path."""
+
+    NAME = "t_channel.sale.automatic.workflow"
+    COMPLETE = f"root.{NAME}"
+
+    def setUp(self):
+        super().setUp()
+        self.dotted = self.channels.create(
+            {"name": self.NAME, "parent_id": self.root.id, "capacity": 2}
+        )
+
+    def load(self, **values):
+        """Install or update the data record of an add-on."""
+        values = {"name": self.NAME, "parent_id": self.root.id, **values}
+        data = [{"xml_id": "queue_job.t_dotted", "values": values}]
+        return self.channels.with_context(install_mode=True)._load_records(data)
+
+    def test_it_is_one_channel_with_the_name_that_was_given(self):
+        self.assertEqual(self.dotted.name, self.NAME)
+        self.assertEqual(self.dotted.complete_name, self.COMPLETE)
+        self.assertEqual(self.dotted.parent_id, self.root)
+        found = self.channels.search([("complete_name", "like", "t_channel")])
+        self.assertEqual(found, self.dotted)
+        self.assertEqual(self.channels._ensure(self.COMPLETE), self.dotted)
+        self.assertEqual(self.channels._ensure(self.NAME), self.dotted)
+
+    def test_an_add_on_brings_it_updates_it_and_shares_it(self):
+        self.assertEqual(self.load(), self.dotted)
+        self.assertEqual(self.load(removal_interval=5), self.dotted)
+        self.assertEqual(self.dotted.removal_interval, 5)
+        self.assertEqual(self.dotted.complete_name, self.COMPLETE)
+
+    def test_it_is_the_same_channel_as_the_last_one_of_that_path(self):
+        with self.refused(ValidationError, f"{self.COMPLETE} already"):
+            self.channels.create({"name": self.NAME})
+        above = self.channels._ensure("t_channel.sale.automatic")
+        with self.refused(ValidationError, f"{self.COMPLETE} already"):
+            self.channels.create({"name": "workflow", "parent_id": above.id})
+        with self.refused(ValidationError, f"{self.COMPLETE} already"):
+            self.export.write({"name": "workflow", "parent_id": above.id})
+
+    def test_jobs_are_put_into_it_and_served_there(self):
+        for name in (self.COMPLETE, self.dotted.complete_name):
+            self.assertEqual(self.make_job(name).channel, self.COMPLETE)
+        self.assertEqual(self.make_job(self.COMPLETE).channel_id, self.dotted)
+        self.assertEqual(self.dotted.pending_count, 3)
+
+    def test_what_holds_above_on_its_path_holds_for_it(self):
+        in_force = self.channels._in_force()
+        self.assertEqual(in_force[self.COMPLETE].channel.capacity, 2)
+        # a level without a record limits nothing, and one with a record does
+        self.assertIsNone(in_force["root.t_channel.sale"].channel.capacity)
+        self.channels._ensure("t_channel.sale").capacity = 1
+        settings = channel_config.scheduled(self.channels._in_force())
+        self.assertEqual(channels.free(settings, {}, {}, 0)[self.COMPLETE], 1)
+
+    def test_the_configuration_string_names_it_by_its_path(self):
+        with self.configured(f"root:4,{self.NAME}:3"):
+            self.assertEqual(self.dotted.effective_capacity, 3)
+            self.assertTrue(self.dotted.is_configured)
+        with self.configured(f"root:4,{self.COMPLETE}:5"):
+            self.dotted.invalidate_recordset()
+            self.assertEqual(self.dotted.effective_capacity, 5)
+
+    def test_it_is_renamed_and_moved_with_its_jobs(self):
+        job = self.make_job(self.COMPLETE)
+        for values, name in (
+            ({"name": "t_queue.job.batch"}, "root.t_queue.job.batch"),
+            ({"name": "t_batch"}, "root.t_batch"),
+            ({"name": "a.b", "parent_id": self.sale.id}, "root.t_sale.a.b"),
+        ):
+            self.dotted.write(values)
+            self.assertEqual(self.dotted.complete_name, name)
+            self.assertEqual(job.channel, name)
+        self.sale.name = "t_shop"
+        self.assertEqual(job.channel, "root.t_shop.a.b")
+
+    def test_a_function_of_it_sends_its_jobs_there(self):
+        self.env["queue.job.function"].create(
+            {
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "method": "name_create",
+                "channel_id": self.dotted.id,
+            }
+        )
+        job = self.env["res.partner"].with_delay().name_create("x")
+        self.assertEqual(job.channel, self.COMPLETE)
+
+    def test_a_deleted_one_leaves_its_jobs_to_its_parent(self):
+        job = self.make_job(self.COMPLETE)
+        self.dotted.unlink()
+        self.assertEqual(job.channel, "root")
 
 
 class TestRoot(ChannelCase):

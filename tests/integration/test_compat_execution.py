@@ -2,6 +2,7 @@
 """What running jobs and wrapped steps of an execution may rely on."""
 
 import inspect
+from contextlib import suppress
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -13,7 +14,11 @@ from odoo.tools import mute_logger
 
 from odoo.addons.queue_job.controllers.main import RunJobController
 from odoo.addons.queue_job.delay import chain
-from odoo.addons.queue_job.exception import NothingToDoJob, RetryableJobError
+from odoo.addons.queue_job.exception import (
+    FailedJobError,
+    NothingToDoJob,
+    RetryableJobError,
+)
 from odoo.addons.queue_job.executor import JobHooks, recording
 from odoo.addons.queue_job.job import Job
 from odoo.addons.queue_job.tests.common import drain_queue
@@ -227,6 +232,37 @@ class TestHooks(CompatCase):
         job = RunJobController._acquire_job(self.env, made.uuid)
         self.assertEqual((job.uuid, job.state), (made.uuid, "started"))
         self.assertIs(job.env.cr, self.env.cr)
+
+    def test_by_hand_a_job_is_performed_again_whatever_became_of_it(self):
+        user = new_test_user(self.env, "performs_by_hand")
+        for as_user in (self.env.user, user):
+            made = self.one.with_user(as_user).sudo().with_delay().leave("x")
+            record = made.db_record().sudo()
+            for state in ("pending", "done", "done", "failed", "cancelled", "pending"):
+                with self.subTest(user=as_user.login, state=state):
+                    made.state = state
+                    made.store()
+                    before = self.effects.search_count([])
+                    RunJobController._try_perform_job(made.env, made)
+                    self.assertEqual((made.state, record.state), ("done", "done"))
+                    self.assertEqual(self.effects.search_count([]), before + 1)
+            loaded = Job.load(made.env, made.uuid)
+            for _time in range(2):
+                RunJobController._try_perform_job(loaded.env, loaded)
+            self.assertEqual(record.state, "done")
+
+    @mute_logger("odoo.addons.queue_job.executor.recording")
+    def test_by_hand_the_attempts_of_a_job_are_counted_on(self):
+        def leave(self):
+            raise RetryableJobError("later", seconds=5)
+
+        self.patch(type(self.effects), "leave", leave)
+        made = self.one.with_delay(max_retries=3).leave()
+        record = made.db_record()
+        for retry, state in ((1, "pending"), (2, "pending"), (3, "failed")):
+            with suppress(FailedJobError):
+                RunJobController._runjob(self.env, made)
+            self.assertEqual((record.retry, record.state), (retry, state))
 
     def test_a_subclass_takes_effect_at_each_step(self):
         steps = []

@@ -2,9 +2,12 @@
 """What other add-ons call on a job."""
 
 from datetime import datetime
+from itertools import permutations
+from unittest.mock import patch
 
 from odoo.tests.common import new_test_user
 
+from odoo.addons.queue_job import listeners
 from odoo.addons.queue_job.delay import chain
 from odoo.addons.queue_job.exception import FailedJobError, RetryableJobError
 from odoo.addons.queue_job.job import Job
@@ -151,6 +154,89 @@ class TestJob(CompatCase):
         made.store()
         self.assertEqual((record.state, record.retry), ("done", 1))
 
+    def test_a_stored_call_never_changes_whatever_becomes_of_its_arguments(self):
+        def leave(self, words, names=None):
+            words.append("changed")
+            names["changed"] = 1
+
+        self.patch(type(self.effects), "leave", leave)
+        for listens in (False, True):
+            for store_again in (False, True):
+                with self.subTest(listens=listens, store_again=store_again):
+                    self.check_stored_call(listens, store_again)
+
+    def check_stored_call(self, listens, store_again):
+        words, names = ["said"], {"a": {"b": [1]}}
+        job = Job(self.one.leave, args=(words,), kwargs={"names": names})
+        text = job.func_string
+        listening = listeners.Listeners(create=listens, write=listens)
+        with patch.object(listeners, "of", lambda env: listening):
+            job.store()
+            job.perform()
+            if store_again:
+                job.set_done()
+                job.store()
+            record = job.db_record()
+        loaded = Job.load(self.env, job.uuid)
+        expected = ((["said"],), {"names": {"a": {"b": [1]}}})
+        self.assertEqual((loaded.args, loaded.kwargs), expected)
+        self.assertEqual(record.func_string, text)
+        loaded.perform()
+        loaded.store()
+        again = Job.load(self.env, job.uuid)
+        self.assertEqual((again.args, again.kwargs), expected)
+        self.assertEqual((record.args, record.kwargs), expected)
+
+    def test_the_name_of_its_function_is_that_of_the_record(self):
+        made = self.made()
+        self.assertEqual(made.job_function_name, "<test.queue.effect>.rename")
+        loaded = Job.load(self.env, made.uuid)
+        self.assertEqual(loaded.job_function_name, made.job_function_name)
+
+    def test_jobs_made_by_hand_depend_on_each_other_as_in_a_chain(self):
+        first, second = (self.effects.delayable().leave(name) for name in "ab")
+        chain(first, second).delay()
+        expected = self.dependencies(first._generated_job, second._generated_job)
+        self.assertEqual(
+            expected,
+            [
+                {"depends_on": [], "reverse_depends_on": [1]},
+                {"depends_on": [0], "reverse_depends_on": []},
+            ],
+        )
+        steps = ("depend", "store first", "store second", "read")
+        for order in permutations(steps):
+            with self.subTest(order=order):
+                jobs = [Job(self.effects.leave, args=(name,)) for name in "ab"]
+                self.assertEqual(self.made_in(order, *jobs), expected)
+
+    def made_in(self, order, first, second):
+        acts = {
+            "depend": lambda: second.add_depends({first}),
+            "store first": first.store,
+            "store second": second.store,
+            # whatever is there is written, and what is read of it stays in a cache
+            "read": lambda: [
+                job.db_record().dependencies for job in (first, second) if job._stored
+            ],
+        }
+        for name in order:
+            acts[name]()
+        if order.index("depend") > order.index("store second"):
+            second.store()
+        return self.dependencies(first, second)
+
+    def dependencies(self, *jobs):
+        """What the records say, with the positions of the jobs for their uuids."""
+        number = {job.uuid: index for index, job in enumerate(jobs)}
+        return [
+            {
+                name: [number[uuid] for uuid in uuids]
+                for name, uuids in job.db_record().dependencies.items()
+            }
+            for job in jobs
+        ]
+
     def test_dependencies_by_hand(self):
         first, second = self.made(), Job(self.two.rename, args=("y",))
         second.add_depends({first})
@@ -213,12 +299,16 @@ class TestJob(CompatCase):
 
     def test_the_method_for_failures_gets_its_keywords(self):
         self.env["queue.job.function"].create(
-            {"name": "<test.queue.effect>.undeclared", "on_fail_method": "write"}
+            {"name": "<test.queue.effect>.undeclared", "on_fail_method": "on_fail"}
         )
         seen = []
-        self.patch(
-            type(self.effects), "write", lambda self, **kw: seen.append((self, kw))
-        )
+
+        def on_fail(self, **values):
+            seen.append((self, values))
+
+        effects = type(self.effects)
+        effects.on_fail = on_fail
+        self.addCleanup(delattr, effects, "on_fail")
         made = self.one.with_delay().undeclared()
         values = {"exc_info": "t", "exc_name": "n", "exc_message": ["any", "type"]}
         made.on_fail(values)

@@ -190,7 +190,10 @@ class TestMasking(TransactionCase):
         self.assertNotIn("s3cret", str(found))
 
     def test_they_are_stored_but_not_shown(self):
-        self.assertEqual(self.job.args[0]["password"], "s3cret")
+        key = {"_job_edit_sentinel": self.job.EDIT_SENTINEL}
+        stored = self.job.with_context(**key)
+        self.assertEqual(stored.args[0]["password"], "s3cret")
+        self.assertEqual(self.delayed.args[0]["password"], "s3cret")
         for job in (self.job, self.named):
             self.check(job.func_string)
             self.check(job.arguments_display)

@@ -28,6 +28,7 @@ class TestLogs(HttpCase):
         self.env.cr.execute(
             "UPDATE queue_job SET method_name = %s WHERE id = %s", (method, record.id)
         )
+        storage.sealing.seal(self.env.cr, record.ids)
         taken = storage.schedule.mark_enqueued(self.env.cr, record.ids, 1)
         ((_id, uuid, attempt, _channel),) = taken
         if patch:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odoo.exceptions import UserError
+from odoo.http import Request
 from odoo.tests.common import HttpCase, get_db_name, new_test_user, tagged
 from odoo.tools import mute_logger
 
@@ -181,6 +182,7 @@ class TestRunJob(HttpCase):
             self.env.cr.execute(
                 f"UPDATE queue_job SET {change} WHERE id = %s", (job.id,)
             )
+            storage.sealing.seal(self.env.cr, job.ids)
             with self.subTest(change):
                 self.assertEqual(self.request(uuid, attempt).status_code, 200)
                 self.assertEqual(job.state, "failed")
@@ -231,7 +233,8 @@ class TestTestJobs(HttpCase):
     def create(self, user, **options):
         before = self.env["queue.job"].search([])
         self.authenticate(user, user)
-        response = self.url_open(f"/queue_job/create_test_job?{urlencode(options)}")
+        options["csrf_token"] = Request.csrf_token(self)
+        response = self.url_open("/queue_job/create_test_job", data=options)
         self.env.invalidate_all()
         return response, self.env["queue.job"].search([]) - before
 

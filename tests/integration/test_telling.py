@@ -38,8 +38,9 @@ class TellingCase(TransactionCase):
         self.addCleanup(delattr, partners, "_t_mourn")
         self.env.cr.execute("DELETE FROM queue_job_untold")
 
-    def mourn(self, **values):
-        self.mourned.append(values)
+    def mourn(self, exc_info, exc_name, exc_message):
+        values = {"exc_info": exc_info, "exc_name": exc_name}
+        self.mourned.append({**values, "exc_message": exc_message})
 
     def died(self, job=None, outcome=None):
         """A job that a runner ended after the death of its worker."""

@@ -1,8 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """``/queue_job/create_test_job``: jobs that do nothing, to see the queue at work."""
 
-from urllib.parse import urlencode
-
+from odoo.http import Request
 from odoo.tests.common import HttpCase, new_test_user, tagged
 
 
@@ -19,7 +18,8 @@ class TestTestJobs(HttpCase):
 
     def request(self, login="administrator", **options):
         self.authenticate(login, login)
-        return self.url_open(f"/queue_job/create_test_job?{urlencode(options)}")
+        options["csrf_token"] = Request.csrf_token(self)
+        return self.url_open("/queue_job/create_test_job", data=options)
 
     def test_a_job_is_created_and_named(self):
         response = self.request()

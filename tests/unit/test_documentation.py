@@ -6,7 +6,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import shlex
 import tempfile
 import unittest
 from dataclasses import fields
@@ -25,6 +24,7 @@ from ..documentation import (
     IS_CHECKOUT,
     ROOT,
     Sample,
+    command_line,
     documents,
     purpose,
     samples,
@@ -80,11 +80,13 @@ _KEYS = {
 
 def check_console(text):
     for line in text.replace("\\\n", " ").splitlines():
-        program, *arguments = shlex.split(line)
+        environ, program, *arguments = command_line(line)
+        if environ and (program != "odoo-bin" or set(environ) != {"ODOO_RC"}):
+            raise ValueError(f"{program} reads no {environ}")
         if program.startswith("./"):
             check_script(program, arguments)
         elif program == "odoo-bin":
-            check_odoo_command(arguments)
+            check_odoo_command(arguments, environ)
         elif program not in TOOLS:
             raise ValueError(f"{program} is no script of ours")
 
@@ -101,11 +103,13 @@ def check_script(program, arguments):
             raise ValueError(f"{program} does not know {argument}")
 
 
-def check_odoo_command(arguments):
+def check_odoo_command(arguments, environ):
     name, *rest = arguments
     if name.startswith("-"):
         check_options_of_the_server(arguments)
         return
+    if "ODOO_RC" not in environ:
+        raise ValueError(f"Odoo may not find the command {name} without ODOO_RC")
     with patch.dict(odoo_commands.commands):
         odoo_commands.load_addons_commands(name)
         command = odoo_commands.commands[name]
@@ -281,7 +285,10 @@ class TestTheChecks(unittest.TestCase):
             ("ini", "[queue_job]\nport = none"),
             ("console", "./dev/nothing" if IS_CHECKOUT else "nothing"),
             ("console", "make it so"),
-            ("console", "odoo-bin queue_job status --colour"),
+            ("console", "ODOO_RC=odoo.conf odoo-bin queue_job status --colour"),
+            ("console", "odoo-bin queue_job status -c odoo.conf -d production"),
+            ("console", "ODOO_DB=x odoo-bin queue_job status -d production"),
+            ("console", "ODOO_RC=odoo.conf curl http://localhost"),
             ("console", "odoo-bin --no-such-option"),
             ("console", "./dev/lint --repair" if IS_CHECKOUT else "nothing"),
         ):
@@ -295,7 +302,7 @@ class TestTheChecks(unittest.TestCase):
             ("python", "f(1)"),
             ("xml", "<odoo/>"),
             ("ini", "[options]\nworkers = 4\n[queue_job]\nchannels = root:4"),
-            ("console", "odoo-bin queue_job run -d production --wait 5"),
+            ("console", "ODOO_RC=odoo.conf odoo-bin queue_job run -d x --wait 5"),
             ("console", "odoo-bin -d production -u queue_job --stop-after-init"),
         ):
             with self.subTest(language=language):
