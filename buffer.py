@@ -40,8 +40,8 @@ def add(env, job) -> None:
     if begins:
         _begin(env, pending)
     pending.jobs.append(job)
-    if job.identity_key and not job.identity_twin:
-        pending.by_identity[job.identity_key] = job
+    if job.stored_key:
+        pending.by_identity.setdefault(job.stored_key, job)
     if begins and _is_hopeless(env.cr):
         flush(env)
 

@@ -456,9 +456,10 @@ class Job:
         env = self.env
         with recorder.apart([self]):
             twin = self.job_record_with_same_identity_key()
-            if not twin:
-                self.store()
-        return twin.with_env(env(su=True)) if twin else self
+            if twin:
+                return recorder.known_record(env, twin.id, twin.uuid, twin.state)
+            self.store()
+        return self
 
     def job_record_with_same_identity_key(self):
         """The record of a not yet started job with the same key; empty without."""

@@ -100,13 +100,13 @@ def find_twin(job):
     if twin is not None:
         if twin._id is None:
             _give_id(twin)
-        return _known_record(env, twin._id, twin.uuid, states.PENDING)
+        return known_record(env, twin._id, twin.uuid, states.PENDING)
     with buffer.aside(env):
         found = storage.identity.find(env.cr, [key]).get(key)
         if found and not _keep_waiting(env, *found):
             job.identity_twin = True
             found = None
-    return _known_record(env, *found) if found else env["queue.job"]
+    return known_record(env, *found) if found else env["queue.job"]
 
 
 def _keep_waiting(env, job_id: int, uuid: str, state: str) -> bool:
@@ -130,7 +130,7 @@ def _give_id(job) -> None:
         job._id = buffer.next_id(job.env)
 
 
-def _known_record(env, job_id: int, uuid: str, state: str):
+def known_record(env, job_id: int, uuid: str, state: str):
     """The record, with what is known of it in the cache.
 
     Another transaction may have committed it after this one took its snapshot, in

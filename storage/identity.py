@@ -6,7 +6,7 @@ from __future__ import annotations
 from psycopg2.errors import SerializationFailure
 
 #: the partial unique index that lets a key be waiting but once
-INDEX = "queue_job__identity_uniq"
+INDEX = "queue_job_identity_uniq"
 
 # One that still waits rather than one on its way to a worker; the newest, for an older
 # one that stands beside it has started, or is about to.

@@ -111,8 +111,9 @@ class TestJob(CompatCase):
             self.assertEqual(record[name], value, name)
 
     def test_a_job_may_have_no_company(self):
-        made = self.made()
+        made = Job(self.one.rename, args=("x",))
         made.company_id = False
+        made.store()
         self.assertFalse(made.db_record().company_id)
         made = self.one.with_context(company_id=False).with_delay().rename("x")
         self.assertFalse(made.db_record().company_id)
