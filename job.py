@@ -691,14 +691,13 @@ def _key_of(job: Job, function: Callable[[Job], object]) -> str | None:
     :raises TypeError: it does not take just the job, or returns nothing
     """
     try:
-        inspect.signature(function).bind(job)
+        with suppress(ValueError):  # one written in C cannot tell
+            inspect.signature(function).bind(job)
     except TypeError as error:
         raise TypeError(
             f"identity_key is the function {function!r}, which cannot be called with"
             f" the job ({error}): write it like lambda job: ... "
         ) from None
-    except ValueError:
-        pass  # of C: it cannot tell
     key = function(job)
     if key is None:
         raise TypeError(

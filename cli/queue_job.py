@@ -105,6 +105,15 @@ def _run(options, registry):
     return found, texts.run
 
 
+def _release(options, registry):
+    from odoo.addons.queue_job.console import commands, texts
+
+    with registry.cursor() as cr:
+        found = commands.release(Environment(cr, SUPERUSER_ID, {}))
+    registry.signal_changes()
+    return found, texts.release
+
+
 def _pause(options, registry):
     from odoo.addons.queue_job.console import commands, texts
 
@@ -179,6 +188,7 @@ def _parse(command: Command, args: list[str]) -> argparse.Namespace:
 
     add("status", _status, "tell how the queue is doing")
     _add_run(add("run", _run, "execute jobs in this process until none is ready"))
+    add("release", _release, "have the jobs of a copy of a database executed")
     for name, text in (
         ("pause", "have a channel and those below it start no jobs"),
         ("resume", "have a paused channel start jobs again"),

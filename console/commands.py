@@ -13,9 +13,10 @@ from typing import Any
 
 from odoo.fields import Domain
 
+from .. import storage
 from ..core import states
 from ..core.channel_config import normalize_name
-from .draining import Busy, Drain
+from .draining import Busy, Drain, Resting
 
 #: the states that are meant when none is given
 REQUEUED = (states.FAILED,)
@@ -50,6 +51,11 @@ def run(registry, wait: float, seconds: float | None, stop) -> dict[str, Any]:
         found = Drain(registry, wait, seconds, stop).run()
     except Busy as error:
         raise Refused(str(error)) from error
+    except Resting as reason:
+        raise Refused(
+            f"This database is a copy ({reason}): nothing is executed here until it is"
+            " released: odoo-bin queue_job release."
+        ) from reason
     return {
         "executed": sum(found.values()),
         "done": found[states.DONE],
@@ -58,6 +64,17 @@ def run(registry, wait: float, seconds: float | None, stop) -> dict[str, Any]:
         "cancelled": found[states.CANCELLED],
         "ok": not found[states.FAILED],
     }
+
+
+def release(env) -> dict[str, Any]:
+    """Have the jobs of a copy executed; ``ok``: it was one that rested.
+
+    Transaction: part of the current one.
+    """
+    reason = storage.home.reason(env.cr)
+    if reason:
+        env["queue.job"].release_copy()
+    return {"reason": reason, "ok": bool(reason)}
 
 
 def pause(env, name: str, paused: bool) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class Busy(Exception):
     """Modules are being installed: nothing is executed."""
 
 
+class Resting(Exception):
+    """The database is a copy: nothing is executed until somebody releases it."""
+
+
 class Drain:
     """Makes passes and executes what they return, one job after the other.
 
@@ -74,13 +78,21 @@ class Drain:
         """Execute jobs; return how many ended in which state.
 
         :raises Busy: modules are being installed, updated or removed
+        :raises Resting: the database is a copy that nobody has released
         """
+        self._look_for_rest()
         with self._held():
             pause: float | None = 0.0
             while pause is not None and self._may_go_on(pause):
                 self._keep_house()
                 pause = self._turn()
         return self.states
+
+    def _look_for_rest(self) -> None:
+        with self.registry.cursor() as cr:
+            reason = storage.home.reason(cr)
+        if reason:
+            raise Resting(reason)
 
     def _may_go_on(self, pause: float) -> bool:
         left = None if self._end is None else self._end - time.monotonic()
@@ -96,6 +108,8 @@ class Drain:
         scheduled = self._schedule()
         if scheduled.busy:
             raise Busy("Modules are being installed, updated or removed.")
+        if scheduled.rest:
+            raise Resting(scheduled.rest)
         for request in scheduled.requests:
             self._execute(request)
         if scheduled.requests:

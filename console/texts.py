@@ -73,6 +73,13 @@ def run(found: Mapping[str, Any]) -> str:
     )
 
 
+def release(found: Mapping[str, Any]) -> str:
+    """Whether there was something to release."""
+    if found["reason"]:
+        return f"Released: jobs are executed here now (it rested: {found['reason']})."
+    return "This database does not rest: its jobs are executed anyway."
+
+
 def pause(found: Mapping[str, Any]) -> str:
     """Whether the channel starts jobs now."""
     text = f"Channel {found['channel']} is {'paused' if found['paused'] else 'active'}."

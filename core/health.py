@@ -14,6 +14,7 @@ CRON = "cron"
 NOBODY = "nobody"
 
 # What may be wrong; with the ERRORS jobs do not run as they should.
+RESTING = "resting"
 ROOT_OFF = "root_off"
 NO_RUNNER = "no_runner"
 NO_CRON = "no_cron"
@@ -24,7 +25,9 @@ LATE = "late"
 RUNNER_MISSING = "runner_missing"
 CRON_ONLY = "cron_only"
 VERSIONS = "versions"
-ERRORS = frozenset({ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE})
+ERRORS = frozenset(
+    {RESTING, ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE}
+)
 
 #: seconds that a job may wait in a channel that has room and runs nothing
 PATIENCE = 60.0
@@ -41,6 +44,7 @@ class Facts:
     cron_overdue: it was due some minutes ago, and nothing runs that held it up.
     busy: modules are marked to be installed, updated or removed.
     versions: of the runners.
+    rest: why nothing is executed in a copy (core/home.py), None where jobs are.
     """
 
     runners: int = 0
@@ -50,11 +54,12 @@ class Facts:
     cron_overdue: bool = False
     busy: bool = False
     versions: frozenset[str] = frozenset()
+    rest: str | None = None
 
 
 def executed_by(facts: Facts) -> str:
     """Who executes the jobs of the database."""
-    if facts.root_off:
+    if facts.rest or facts.root_off:
         return NOBODY
     if facts.runners:
         return RUNNER
@@ -64,6 +69,9 @@ def executed_by(facts: Facts) -> str:
 def problems(facts: Facts) -> list[str]:
     """What is wrong, the worst first, each one with another remedy."""
     found = []
+    if facts.rest:
+        # Whatever else is wrong matters once it is released.
+        return [RESTING]
     if facts.root_off:
         found.append(ROOT_OFF)
     elif not facts.runners:

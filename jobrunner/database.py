@@ -218,6 +218,14 @@ class Database:
         self.due = min(self.due, clock() + _END_GAP)
 
     def _plan(self, result: Scheduled, now: float) -> None:
+        if result.rest and not self._housekeeper.rest:
+            _logger.warning(
+                "queue job runner: database %s is a copy (%s): it executes no job until"
+                " somebody releases it, see odoo-bin queue_job status",
+                self.name,
+                result.rest,
+            )
+        self._housekeeper.rest = result.rest
         if result.wake_after is not None:
             self.due = min(self.due, now + result.wake_after)
         if result.left:

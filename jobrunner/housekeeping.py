@@ -48,6 +48,8 @@ class Housekeeper:
         self.number = number
         self.kind = kind
         self.rescued = 0
+        #: why nothing is executed in this database (core/home.py), if so
+        self.rest: str | None = None
         self._suspects: dict[tuple[int, int], float] = {}
         self._next_look = 0.0
         self._next_show = 0.0
@@ -64,6 +66,9 @@ class Housekeeper:
         :param flying: ids of the jobs that we have requests under way for
         """
         changed = False
+        if self.rest:
+            # What a copy took over is as it was there, until somebody releases it.
+            self._next_look = self._next_tidy = now + LOOK_AFTER
         if now >= self._next_look:
             self._next_look = now + LOOK_AFTER
             changed |= self.look_after(cr, now, flying)
@@ -81,7 +86,7 @@ class Housekeeper:
         They were written by runners, which have no models to tell of them: whoever
         has (``executor.tell``) is to be asked for it.
         """
-        if now < self._next_tell:
+        if self.rest or now < self._next_tell:
             return None
         secret = untold.due(cr)
         self._next_tell = now + (LOOK_AFTER if secret is None else TELL_AGAIN)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core import channel_config, channels, proof
-from ..storage import presence, recovery, schedule, untold
+from ..storage import home, presence, recovery, schedule, untold
 from .config import Config
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Scheduled:
     left: jobs wait, and another runner sees to them at this moment
     busy: modules are being installed: nothing runs meanwhile
     running: jobs are enqueued or started
+    rest: why nothing is executed in this database (core/home.py), if so
     """
 
     requests: list[Request]
@@ -56,6 +57,7 @@ class Scheduled:
     left: bool = False
     busy: bool = False
     running: bool = False
+    rest: str | None = None
 
 
 def schedule_once(
@@ -89,6 +91,8 @@ def run(
     """Make the pass that ``look`` has begun, within its transaction."""
     if look.busy:
         return Scheduled([], _BUSY_WAIT, busy=True, running=look.running)
+    if rest := look.rest or _settle(cr, look):
+        return Scheduled([], rest=rest)
     if not look.mine:
         left = look.ready or look.due
         return Scheduled([], look.next_eta, left=left, running=look.running)
@@ -99,6 +103,18 @@ def run(
     result = _enqueue(cr, database, config, runner, limit)
     result.wake_after = _soonest(wake, result.wake_after)
     return result
+
+
+def _settle(cr, look: schedule.Look) -> str | None:
+    """Why nothing may be executed in a place that the database is new in.
+
+    A database in which no job was ever taken is at home wherever it is copied to.
+    """
+    if look.at_home is None:
+        unknown = look.ready or look.due or look.running
+    else:
+        unknown = not look.at_home
+    return home.settle(cr) if unknown else None
 
 
 def _after_promotion(promoted: int, look: schedule.Look) -> float | None:

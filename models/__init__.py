@@ -31,6 +31,7 @@ from . import (
     queue_job_channel_place,
     queue_job_display,
     queue_job_function,
+    queue_job_function_code,
     queue_job_function_config,
     queue_job_function_stat,
     res_config_settings,

@@ -15,7 +15,7 @@ from odoo.modules import module as odoo_module
 from odoo.tools import config as odoo_config
 
 from .. import storage
-from ..console.draining import Busy, Drain
+from ..console.draining import Busy, Drain, Resting
 
 _logger = logging.getLogger(__name__)
 
@@ -53,6 +53,9 @@ class QueueJob(models.Model):
             drain.run()
         except Busy as busy:
             _logger.info("No job is executed: %s", busy)
+        except Resting as reason:
+            _logger.info("No job is executed in a copy (%s)", reason)
+            return
         self.env["queue.job.stat"]._roll_up()
         if drain.is_late:
             self._wake_cron()

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from odoo import api, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
+
+from .. import storage
 
 #: the periods that it knows
 PERIODS = ("hour", "day", "week")
+_MANAGER = "queue_job.group_queue_job_manager"
 
 
 class QueueJob(models.Model):
@@ -28,4 +31,18 @@ class QueueJob(models.Model):
         return {
             "now": stat._overview(),
             "ended": stat._series(period, channel or None),
+            "may_release": self.env.user.has_group(_MANAGER),
         }
+
+    @api.model
+    def release_copy(self):
+        """Have the jobs of this database executed, although it is a copy."""
+        if not self.env.user.has_group(_MANAGER):
+            raise AccessError(
+                self.env._("Only managers of the job queue may release a copy.")
+            )
+        storage.home.release(self.env.cr)
+        # Others read the parameters from their caches.
+        self.env.registry.clear_cache("stable")
+        storage.insertion.notify(self.env.cr)
+        return True

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from ..declaration import declaration_of
 from ..fields import MaskedNames
 from ..jobrunner import config as runner_config
 from .queue_job_function import parse_name
+from .queue_job_function_code import code_values
 
 _logger = logging.getLogger(__name__)
 
@@ -149,8 +149,12 @@ class QueueJobFunction(models.Model):
             timeout=self.timeout,
             retry_policy=parse_policy(self.retry_policy),
             removal_interval=self.removal_interval,
-            declared=True,
+            declared=self._is_declared(),
         )
+
+    def _is_declared(self):
+        """A record that the code made declares nothing once the decorator has gone."""
+        return self.declared_by != "decorator" or bool(self._declaration(self.name))
 
     @api.model
     def _declaration(self, name):
@@ -166,13 +170,20 @@ class QueueJobFunction(models.Model):
     def _register_declared(self, declarations):
         """Make the missing records of decorated methods, and their channels (D8).
 
-        What is there stays as it is, whoever made it: nothing is written at an
-        ordinary start of the server.
+        What is there follows the code when an add-on is installed or updated, but for
+        what somebody changed: nothing is written at an ordinary start of the server.
 
         :param declarations: ``{(model name, method name): Declaration}``
         """
         names = {self.job_function_name(*place): place for place in declarations}
-        known = self.sudo().search_fetch([("name", "in", list(names))], ["name"])
+        known = self.sudo().search_fetch(
+            [("name", "in", list(names))], ["name", "declared_by"]
+        )
+        if self.env.registry.updated_modules:
+            for function in known.filtered(
+                lambda each: each.declared_by == "decorator"
+            ):
+                function._follow_code(declarations[names[function.name]])
         # In order, so that servers which start together wait for each other
         # instead of standing in each other's way.
         for name in sorted(names.keys() - set(known.mapped("name"))):
@@ -209,21 +220,13 @@ class QueueJobFunction(models.Model):
 
     def _declare(self, name, declaration):
         model_name, method = parse_name(name)
-        policy = declaration.retry_policy
         self.create(
             {
                 "model_id": self.env["ir.model"]._get(model_name).id,
                 "method": method,
                 "declared_by": "decorator",
-                "channel_id": self.env["queue.job.channel"]
-                ._ensure(declaration.channel)
-                .id,
-                "retry_pattern": dict(declaration.retry_pattern),
-                "related_action": dict(declaration.related_action or {}),
-                "timeout": declaration.timeout,
-                "allow_commit": declaration.allow_commit,
-                "retry_policy": json.dumps(dict(policy)) if policy else False,
-                "on_fail_method": declaration.on_fail or False,
+                "code_values": code_values(declaration),
+                **self._values_of(declaration),
             }
         )
         _logger.info("Registered the job function %s", name)

@@ -10,7 +10,7 @@ from odoo.tools import config as odoo_config
 
 from .. import buffer, storage
 from ..clock import utcnow
-from ..core import health
+from ..core import health, home
 from ..core.channels import ROOT, lineage
 from ..storage.backlog import Backlog
 
@@ -47,7 +47,8 @@ class QueueJobStat(models.Model):
         runners = storage.figures.runners(cr)
         channels = _channels(effective, backlog, oldest)
         facts = self._facts(effective, runners, channels[0])
-        problems = [self._problem(code) for code in health.problems(facts)]
+        names = self._rest_text(facts.rest)
+        problems = [self._problem(code, names) for code in health.problems(facts)]
         problems += self._delays(effective, backlog, oldest, facts)
         return {
             "channels": channels,
@@ -76,6 +77,7 @@ class QueueJobStat(models.Model):
             # The action is not called again as long as a job that it runs lasts.
             cron_overdue=bool(overdue and not root["running"]),
             busy=storage.figures.is_busy(self.env.cr),
+            rest=storage.home.reason(self.env.cr),
             versions=frozenset(runner.version or "" for runner in runners),
         )
 
@@ -117,6 +119,19 @@ class QueueJobStat(models.Model):
 
     # -------------------------------------------------------------------- texts
 
+    def _rest_text(self, reason):
+        texts = {
+            home.NEUTRALIZED: self.env._("this database is neutralized."),
+            home.DUPLICATED: self.env._(
+                "this database is a duplicate of the one whose jobs it has."
+            ),
+            home.CLONED: self.env._(
+                "this database is a copy, under another name, of the one whose jobs it"
+                " has."
+            ),
+        }
+        return reason and texts.get(reason, reason)
+
     def _problem(self, code, names=""):
         return {
             "code": code,
@@ -126,6 +141,12 @@ class QueueJobStat(models.Model):
 
     def _problem_texts(self, names):
         return {
+            health.RESTING: self.env._(
+                "No job is executed: %s Release it on the dashboard of the queue, or"
+                " with odoo-bin queue_job release, if its jobs are to be executed here"
+                " as well.",
+                names,
+            ),
             health.ROOT_OFF: self.env._(
                 "Nothing runs: the root channel is paused or has capacity 0. Resume it"
                 " under Job Queue > Queue > Channels, or change it in the server's"

@@ -14,6 +14,7 @@ from . import (
     execution,
     figures,
     graph,
+    home,
     identity,
     insertion,
     live,

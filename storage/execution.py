@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .home import AWAKE
 from .prepared import execute
 from .statement import Statement
 
@@ -30,6 +31,7 @@ WITH started AS (
        SET state = 'started', date_started = {_UTC},
            worker = %s::varchar, worker_pid = %s::int
      WHERE uuid = %s::varchar AND state = 'enqueued' AND attempt = %s::int
+       AND {AWAKE}
     RETURNING {_COLUMNS}
 ), stamped AS (
     UPDATE queue_job_throttle AS throttle SET last_start = {_UTC} FROM started
@@ -48,6 +50,7 @@ UPDATE queue_job AS job
     SELECT id FROM queue_job
      WHERE state = 'pending' AND ready AND channel = %s::varchar
        AND (eta IS NULL OR eta <= {_UTC})
+       AND {AWAKE}
      ORDER BY channel, priority, date_created, id
      LIMIT 1
        FOR NO KEY UPDATE SKIP LOCKED
@@ -81,9 +84,10 @@ _STAMP_THROTTLE = f"""
 UPDATE queue_job_throttle SET last_start = {_UTC} WHERE channel = ANY(%s)
 """
 # the same two starts, told apart from the write that follows
-_FIND_STARTABLE = """
+_FIND_STARTABLE = f"""
 SELECT id FROM queue_job
- WHERE {condition} AND state IN ('enqueued', 'pending')
+ WHERE {{condition}} AND state IN ('enqueued', 'pending')
+   AND {AWAKE}
    FOR NO KEY UPDATE SKIP LOCKED
 """
 _FIND_NEXT = f"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from .home import AT_HOME, REST
 from .locks import PASS, SCHEDULE
 from .prepared import execute
 from .statement import Statement
@@ -52,7 +53,8 @@ SELECT pg_try_advisory_xact_lock({PASS}, 0),
                 WHERE state = 'pending' AND NOT ready AND eta IS NULL),
        (SELECT extract(epoch FROM min(eta) - {_UTC})::float8 FROM queue_job
          WHERE state = 'pending' AND NOT ready),
-       EXISTS (SELECT FROM queue_job WHERE state IN ('enqueued', 'started'))
+       EXISTS (SELECT FROM queue_job WHERE state IN ('enqueued', 'started')),
+       {REST}, {AT_HOME}
 """
 # Jobs whose date has come join the queue, the longest due first.
 _PROMOTE_DUE = f"""
@@ -163,6 +165,8 @@ class Look(NamedTuple):
     due: bool  # there is a job whose date has come
     next_eta: float | None  # seconds until the next job's date
     running: bool  # there are jobs enqueued or started
+    rest: str | None = None  # why nothing may be executed, as in core/home.py
+    at_home: bool | None = True  # this is where jobs were taken last; None: never
 
 
 class State(NamedTuple):
@@ -284,6 +288,6 @@ def set_throttles(cr, channels: Iterable[str]) -> None:
 
 
 def _look(row) -> Look:
-    mine, busy, ready, dateless, next_eta, running = row
+    mine, busy, ready, dateless, next_eta, running, rest, at_home = row
     due = dateless or (next_eta is not None and next_eta <= 0)
-    return Look(mine, busy, ready, due, next_eta, running)
+    return Look(mine, busy, ready, due, next_eta, running, rest, at_home)

@@ -66,6 +66,10 @@ place_cluster() {
         user=$(id -un postgres 2>/dev/null || echo nobody)
         group=$(id -gn "$user")
         PG_AS=(setpriv --reuid="$user" --regid="$group" --clear-groups -- env HOME=/)
+        # The library of set_clock() shares memory with child processes, which another
+        # user cannot open: it begins anew there.
+        [ -z "${LD_PRELOAD:-}" ] || PG_AS=(env -u LD_PRELOAD -u FAKETIME_SHARED
+            "${PG_AS[@]}" LD_PRELOAD="$LD_PRELOAD")
         # Below a private folder (such as /root) that user cannot reach its files.
         "${PG_AS[@]}" test -x "$dir" 2>/dev/null || dir=/var/tmp/$ADDON-pg-$key
         mkdir -p "$dir"

@@ -8,6 +8,7 @@ import time
 import psycopg2
 
 from odoo.addons.queue_job.core.proof import sign
+from odoo.addons.queue_job.storage import home
 
 from .chaos import EFFECTS, ChaosCase
 from .server import TEST_DB, Database, Server, Shell, connection, wait_until
@@ -27,6 +28,8 @@ _ENQUEUE = (
     " FROM queue_job WHERE state = 'done' AND method_name = 'leave'"
     " ORDER BY id LIMIT 1; NOTIFY queue_job"
 )
+
+_RESTS = "SELECT 1 FROM ir_config_parameter WHERE key = 'queue_job.rest'"
 
 
 def while_nobody_looks(statement: str, source: str) -> None:
@@ -62,7 +65,7 @@ class TestDatabases(ChaosCase):
         wait_until(self.is_drained, "the first job is done", server=self.server)
         self.times = {}
         self.check_a_new_one_is_served_once_the_queue_is_in_use()
-        self.check_a_clone_is_served_with_what_it_brings()
+        self.check_a_clone_rests_and_is_served_once_released()
         self.check_a_renamed_one_is_served_under_its_new_name()
         self.check_a_broken_one_disturbs_nobody()
         self.check_a_dropped_one_is_forgotten()
@@ -111,7 +114,7 @@ class TestDatabases(ChaosCase):
         self.wait_until_served("created", self.new, time.monotonic())
         self.check_the_sound_one_goes_on()
 
-    def check_a_clone_is_served_with_what_it_brings(self):
+    def check_a_clone_rests_and_is_served_once_released(self):
         """Jobs that wait, that somebody was asked for, and that ran in the source."""
         clone = Database("come_clone")
         clone.drop()
@@ -131,11 +134,21 @@ class TestDatabases(ChaosCase):
         while_nobody_looks(
             f'CREATE DATABASE "{clone.name}" TEMPLATE "{self.new.name}"', self.new.name
         )
-        began = time.monotonic()
+        brought = clone.states()
         for each in (clone, self.new):
             each.query("UPDATE queue_job_channel SET paused = false")
+        wait_until(
+            lambda: clone.query(_RESTS),
+            "the clone is known to be one",
+            seconds=SOON,
+            server=self.server,
+        )
+        wait_until(lambda: self.is_drained(self.new), "its source is served meanwhile")
+        self.assertEqual(clone.states(), brought)
+        began = time.monotonic()
+        with connection(clone.name) as cnx, cnx.cursor() as cr:
+            home.release(cr)
         self.wait_until_served("cloned", clone, began)
-        wait_until(lambda: self.is_drained(self.new), "its source is served as well")
         for each in (clone, self.new):
             effects = each.value("SELECT count(*) FROM test_queue_effect")
             self.assertEqual(effects, 4)

@@ -136,7 +136,9 @@ class TestBuffer(BufferCase):
                 self.delay(description=NAME + " after")
                 self.cr.commit()
                 self.assertEqual(self.committed(), 2)
-                self.cr.execute("DELETE FROM queue_job WHERE name LIKE %s", (NAME + "%",))
+                self.cr.execute(
+                    "DELETE FROM queue_job WHERE name LIKE %s", (NAME + "%",)
+                )
                 self.cr.commit()
 
     def test_a_job_stays_when_its_savepoint_is_released(self):
@@ -229,7 +231,9 @@ class TestHooks(BufferCase):
         self.cr.postcommit.add(hook)
         self.cr.commit()
         with self.registry.cursor() as cr:
-            cr.execute("SELECT state FROM queue_job WHERE name = %s ORDER BY id", (NAME,))
+            cr.execute(
+                "SELECT state FROM queue_job WHERE name = %s ORDER BY id", (NAME,)
+            )
             states = [state for (state,) in cr.fetchall()]
         self.assertEqual(sorted(states), ["pending", "wait_dependencies"])
 

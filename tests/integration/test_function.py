@@ -1,4 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import logging
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -6,9 +7,11 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tests import TransactionCase
 
 from odoo.addons.queue_job.declaration import Declaration, job
+from odoo.addons.queue_job.exception import JobNotDeclaredError
 from odoo.addons.queue_job.jobrunner import config as runner_config
 
 NAME = "<res.partner>.t_method"
+CODE_LOG = "odoo.addons.queue_job.models.queue_job_function_code"
 
 
 class FunctionCase(TransactionCase):
@@ -210,9 +213,21 @@ class TestConfig(FunctionCase):
 class TestDeclared(FunctionCase):
     place = ("res.partner", "t_method")
 
+    def declare(self, **values):
+        """Have the code say this of the method from now on."""
+
+        def t_method(self):
+            """T"""
+
+        t_method._job_declaration = Declaration(delayable=True, **values)
+        model = type(self.env["res.partner"])
+        self.enterContext(patch.object(model, "t_method", t_method, create=True))
+        self.addCleanup(self.env.registry.clear_cache)
+        self.env.registry.clear_cache()
+        return t_method._job_declaration
+
     def register(self, **values):
-        declaration = Declaration(delayable=True, **values)
-        self.functions._register_declared({self.place: declaration})
+        self.functions._register_declared({self.place: self.declare(**values)})
         return self.functions.search([("name", "=", NAME)])
 
     def test_a_decorated_method_gets_its_record_and_channels(self):
@@ -256,6 +271,90 @@ class TestDeclared(FunctionCase):
         self.assertEqual(function.channel_id, self.channel)
         self.assertEqual(self.config().retry_pattern, {})
 
+    def update(self, **values):
+        """An update of the add-on whose code says this now."""
+        modules = patch.object(self.env.registry, "updated_modules", ["some"])
+        with modules, self.assertLogs(CODE_LOG) as logs:
+            logging.getLogger(CODE_LOG).info("updated")
+            function = self.register(**values)
+        self.env.flush_all()
+        return function, "\n".join(logs.output)
+
+    def test_what_nobody_changed_follows_the_code_at_an_update(self):
+        self.register(channel="root.t_a", retry_pattern={1: 5, 2: (3, 4)}, timeout=3)
+        function, log = self.update(
+            channel="root.t_b",
+            retry_pattern={1: 7},
+            timeout=3,
+            allow_commit=True,
+            retry_policy={"exceptions": ["OSError"]},
+            related_action={"enable": False, "func_name": None, "kwargs": {}},
+            on_fail="t_failed",
+        )
+        self.assertEqual(function.channel, "root.t_b")
+        self.assertEqual(self.config().retry_pattern, {1: 7})
+        self.assertEqual(self.config().retry_policy.exceptions, ("OSError",))
+        self.assertFalse(self.config().related_action_enable)
+        self.assertEqual(function.on_fail_method, "t_failed")
+        self.assertTrue(function.allow_commit)
+        self.assertFalse(function.code_note)
+        self.assertIn(f"{NAME}: channel is root.t_b now", log)
+        self.assertIn("it was root.t_a", log)
+        self.assertNotIn("timeout", log)
+
+    def test_each_changed_value_stays_at_an_update_and_the_form_shows_the_code(self):
+        function = self.register(channel="root.t_a", timeout=3)
+        function.timeout = 9
+        function, log = self.update(channel="root.t_b", timeout=4)
+        self.assertEqual((function.channel, function.timeout), ("root.t_b", 9))
+        self.assertIn("timeout stays 9.0, as somebody changed it", log)
+        self.assertEqual(function.code_note, "Time Limit (s): 4.0")
+        # ... nor does the next update take it for untouched
+        function, _log = self.update(channel="root.t_b", timeout=5)
+        self.assertEqual(function.timeout, 9)
+        function.reset_to_code()
+        self.assertEqual(function.timeout, 5)
+        self.assertFalse(function.code_note)
+        function, _log = self.update(channel="root.t_b", timeout=6)
+        self.assertEqual(function.timeout, 6)
+
+    def test_a_record_of_an_earlier_version_keeps_its_values(self):
+        function = self.register(channel="root.t_a", timeout=3)
+        function.code_values = {}
+        function, _log = self.update(channel="root.t_a", timeout=4)
+        self.assertEqual(function.timeout, 3)
+        self.assertIn("4.0", function.code_note)
+        function, _log = self.update(channel="root.t_c", timeout=4)
+        self.assertEqual((function.channel, function.timeout), ("root.t_c", 3))
+
+    def test_an_ordinary_start_takes_nothing_over(self):
+        function = self.register(timeout=3)
+        with patch.object(self.env.registry, "updated_modules", []):
+            self.register(timeout=4)
+        self.assertEqual(function.timeout, 3)
+
+    def test_a_method_whose_decorator_went_cannot_be_delayed(self):
+        function = self.register()
+        self.assertTrue(self.config().declared)
+        model = type(self.env["res.partner"])
+
+        def t_method(self):
+            """T"""
+
+        with patch.object(model, "t_method", t_method):
+            self.env.registry.clear_cache()
+            self.env.invalidate_all()
+            self.assertFalse(self.config().declared)
+            self.assertTrue(function.decorator_missing)
+            with self.assertRaisesRegex(JobNotDeclaredError, "t_method"):
+                self.env["res.partner"].with_delay().t_method()
+            with patch.object(self.env.registry, "updated_modules", ["some"]):
+                with self.assertLogs(CODE_LOG, "WARNING") as logs:
+                    self.functions._register_hook()
+            self.assertIn(NAME, "\n".join(logs.output))
+            with self.assertRaises(UserError):
+                function.reset_to_code()
+
     def test_a_data_record_of_the_method_stays(self):
         function = self.make(channel_id=self.channel.id)
         self.assertEqual(self.register(channel="root.t_a"), function)
@@ -265,7 +364,8 @@ class TestDeclared(FunctionCase):
         self.register(channel="root.t_a")
         self.env.flush_all()
         self.env.invalidate_all()
-        with self.assertQueryCount(1):
+        modules = patch.object(self.env.registry, "updated_modules", [])
+        with modules, self.assertQueryCount(1):
             self.functions._register_declared(
                 {self.place: Declaration(delayable=True, channel="root.t_a")}
             )

@@ -36,3 +36,22 @@ class TestDashboard(TransactionCase):
         user = new_test_user(self.env, "t_dashboard_nobody")
         with self.assertRaises(AccessError):
             self.env["queue.job"].with_user(user).dashboard()
+
+    def test_only_a_manager_releases_a_copy(self):
+        self.env["ir.config_parameter"].set_param("queue_job.rest", "neutralized")
+        manager = new_test_user(
+            self.env, "t_dashboard_manager", groups="queue_job.group_queue_job_manager"
+        )
+        self.assertFalse(self.jobs.dashboard()["may_release"])
+        with self.assertRaises(AccessError):
+            self.jobs.release_copy()
+        jobs = self.jobs.with_user(manager)
+        found = jobs.dashboard()
+        self.assertTrue(found["may_release"])
+        self.assertEqual(
+            [each["code"] for each in found["now"]["problems"]], ["resting"]
+        )
+        jobs.release_copy()
+        self.assertFalse(self.env["ir.config_parameter"].get_param("queue_job.rest"))
+        codes = [each["code"] for each in jobs.dashboard()["now"]["problems"]]
+        self.assertNotIn("resting", codes)

@@ -25,6 +25,10 @@ class TestProblems(unittest.TestCase):
         self.check(replace(WELL, root_off=True), "nobody", ["root_off"])
         self.check(replace(ALONE, root_off=True), "nobody", ["root_off"])
 
+    def test_nothing_runs_in_a_copy_whoever_is_there(self):
+        for facts in (WELL, ALONE, replace(WELL, root_off=True, busy=True)):
+            self.check(replace(facts, rest="neutralized"), "nobody", ["resting"])
+
     def test_without_a_runner_the_scheduled_action_executes_jobs(self):
         self.check(ALONE, "cron", ["runner_missing"])
         self.check(replace(ALONE, server_wide=False), "cron", ["cron_only"])
@@ -50,8 +54,8 @@ class TestProblems(unittest.TestCase):
         self.assertEqual(
             health.ERRORS,
             {
-                "root_off", "no_runner", "no_cron", "cron_overdue", "busy", "stalled",
-                "late",
+                "resting", "root_off", "no_runner", "no_cron", "cron_overdue", "busy",
+                "stalled", "late",
             },
         )  # fmt: skip
 

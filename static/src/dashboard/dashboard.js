@@ -3,6 +3,7 @@ import {deserializeDateTime} from "@web/core/l10n/dates";
 import {_t} from "@web/core/l10n/translation";
 import {registry} from "@web/core/registry";
 import {useService} from "@web/core/utils/hooks";
+import {ConfirmationDialog} from "@web/core/confirmation_dialog/confirmation_dialog";
 import {Layout} from "@web/search/layout";
 import {standardActionServiceProps} from "@web/webclient/actions/action_service";
 import {Component, onWillStart, onMounted, onWillUnmount, useState} from "@odoo/owl";
@@ -25,6 +26,7 @@ export class Dashboard extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
+        this.dialog = useService("dialog");
         this.display = {controlPanel: {}};
         this.duration = formatDuration;
         this.number = formatNumber;
@@ -61,6 +63,22 @@ export class Dashboard extends Component {
         if (period === this.state.period && channel === this.state.channel) {
             this.state.data = data;
         }
+    }
+
+    /** Have the jobs of a copy executed, once somebody has said so twice. */
+    release() {
+        this.dialog.add(ConfirmationDialog, {
+            title: _t("Execute jobs here"),
+            body: _t(
+                "All jobs that wait in this copy will be executed here, also those that the original database executes: mails, orders and calls of other systems are made twice. Cancel the jobs that must not run before you go on."
+            ),
+            confirmLabel: _t("Execute jobs here"),
+            confirm: async () => {
+                await this.orm.call("queue.job", "release_copy", []);
+                await this.load();
+            },
+            cancel: () => {},
+        });
     }
 
     setPeriod(period) {
