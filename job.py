@@ -685,20 +685,20 @@ def _accepted_key(value: object) -> str | Callable[[Job], str] | None:
     return options.identity_key(value)
 
 
-def _key_of(job: Job, function: Callable[[Job], object]) -> str | None:
+def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
     """What a function says is the key of the job.
 
     :raises TypeError: it does not take just the job, or returns nothing
     """
     try:
         with suppress(ValueError):  # one written in C cannot tell
-            inspect.signature(function).bind(job)
+            inspect.signature(function).bind(job_)
     except TypeError as error:
         raise TypeError(
             f"identity_key is the function {function!r}, which cannot be called with"
             f" the job ({error}): write it like lambda job: ... "
         ) from None
-    key = function(job)
+    key = function(job_)
     if key is None:
         raise TypeError(
             f"identity_key: the function {function!r} returned None: return a text, or"

@@ -2,7 +2,7 @@
 """What may be said of a job beside its call, checked where it is said.
 
 Each function returns the value in the form in which a job keeps it. What it does not
-accept is a TypeError or ValueError that names the option, the value and what is possible.
+accept is a TypeError or ValueError that names the option and says what is possible.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def text(name: str, value: object) -> str:
     """A text that the database can hold."""
     if not isinstance(value, str):
         raise TypeError(
-            f"{name} is {shown(value)}, of type {type(value).__name__}: a text is needed"
+            f"{name} is {shown(value)} ({type(value).__name__}): a text is needed"
         )
     found = str.__str__(value)
     if "\0" in found:
