@@ -18,9 +18,8 @@ from odoo.fields import Datetime
 from odoo.models import BaseModel
 from odoo.tools.translate import LazyGettext
 
-from . import buffer, declared_names, recorder, rows, storage, tracing
+from . import buffer, clock, declared_names, recorder, rows, storage, tracing
 from .client_context import sent
-from .clock import utcnow
 from .core import options, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
@@ -71,7 +70,7 @@ def identity_exact(job_: Job) -> str:
     as the same user.
 
     Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
-    same arguments on the same records waits only once.
+    same arguments on the same records, by the same user, waits only once.
     """
     return identity_exact_hasher(job_).hexdigest()
 
@@ -149,7 +148,7 @@ class Job:
         self._description = _described(env, description) if description else None
         self._channel = _channel_name(channel) if channel else None
         self._timeout = None if timeout is None else options.timeout(timeout)
-        self.date_created = utcnow()
+        self.date_created = clock.now(env.cr)
         self.user_id = env.uid
         self._company_id: int | bool | None = None  # False: none
         self.state = states.PENDING
@@ -297,7 +296,7 @@ class Job:
     def exec_time(self) -> float | None:
         """Seconds that the job took."""
         if self._exec_time is None and self.date_started and self.date_done:
-            return (self.date_done - self.date_started).total_seconds()
+            return max(0.0, (self.date_done - self.date_started).total_seconds())
         return self._exec_time
 
     @exec_time.setter
@@ -329,7 +328,7 @@ class Job:
 
     @eta.setter
     def eta(self, value: int | timedelta | datetime | None) -> None:
-        self._eta = _moment(value)
+        self._eta = _moment(value, self.env.cr)
 
     # --------------------------------------------------------------- the record
 
@@ -483,21 +482,21 @@ class Job:
     def set_enqueued(self) -> None:
         """On its way to a worker."""
         self.state = states.ENQUEUED
-        self.date_enqueued = utcnow()
+        self.date_enqueued = clock.now(self.env.cr)
         self.date_started = None
         self.worker_pid = None
 
     def set_started(self) -> None:
         """In a worker's hands."""
         self.state = states.STARTED
-        self.date_started = utcnow()
+        self.date_started = clock.now(self.env.cr)
         self.worker_pid = os.getpid()
 
     def set_done(self, result: Any = None) -> None:
         """Finished; ``result`` is for people."""
         self.state = states.DONE
         self.exc_name = self.exc_message = self.exc_info = None
-        self.date_done = utcnow()
+        self.date_done = clock.not_before(self.env.cr, self.date_started)
         self.exec_time = None  # by its dates
         if result is not None:
             self.result = result
@@ -505,7 +504,7 @@ class Job:
     def set_cancelled(self, result: str | None = None) -> None:
         """Not to be executed any more."""
         self.state = states.CANCELLED
-        self.date_cancelled = utcnow()
+        self.date_cancelled = clock.now(self.env.cr)
         if result is not None:
             self.result = result
 
@@ -720,7 +719,7 @@ def _channel_name(value: object) -> str:
     return options.text("channel", value)
 
 
-def _moment(eta: object) -> datetime | None:
+def _moment(eta: object, cr) -> datetime | None:
     """A naive UTC moment of what ``eta`` accepts."""
     if eta is None or eta is False or eta == 0:
         return None
@@ -728,7 +727,7 @@ def _moment(eta: object) -> datetime | None:
         eta = options.seconds(eta)
     try:
         if isinstance(eta, timedelta):
-            return utcnow() + eta
+            return clock.now(cr) + eta
         if isinstance(eta, datetime):
             if eta.tzinfo is None:
                 return eta

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import listeners, storage
-from .clock import utcnow
+from . import clock, listeners, storage
 from .core import states
 from .rows import RUN_FIELDS
 from .sentinel import EDIT_SENTINEL, QUIET, machine
@@ -48,7 +47,7 @@ def move(
 
 def cancel(env, ids: Iterable[int], reason: str) -> list[int]:
     """Cancel jobs that do not run, and all that waits for them."""
-    moved = move(env, "cancel", ids, _cancelled(reason))
+    moved = move(env, "cancel", ids, _cancelled(env, reason))
     return moved + cancel_dependents(env, moved)
 
 
@@ -56,11 +55,11 @@ def cancel_dependents(env, ids: Iterable[int]) -> list[int]:
     """Cancel what waits, directly or not, for jobs that will never be done."""
     behind = storage.graph.descendants(env.cr, list(ids))
     reason = "A job that it depends on was cancelled."
-    return move(env, "cancel", behind, _cancelled(reason))
+    return move(env, "cancel", behind, _cancelled(env, reason))
 
 
-def _cancelled(reason: str) -> dict[str, Any]:
-    now = utcnow()
+def _cancelled(env, reason: str) -> dict[str, Any]:
+    now = clock.now(env.cr)
     return {"state": states.CANCELLED, "date_cancelled": now, "result": reason}
 
 
@@ -90,7 +89,7 @@ def set_done(env, ids: Iterable[int], result: str) -> list[int]:
     """Set jobs done that did not run, and release what waits for them."""
     values = {
         "state": states.DONE,
-        "date_done": utcnow(),
+        "date_done": clock.now(env.cr),
         "result": result,
         "exc_name": None,
         "exc_message": None,

@@ -7,8 +7,8 @@ from typing import Any
 
 from odoo.models import BaseModel
 
+from . import clock
 from .admission import admit
-from .clock import utcnow
 from .core import states
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
@@ -95,7 +95,7 @@ def new_row(job) -> list:
         job.uuid,
         job.description,
         state,
-        eta is None or eta <= utcnow(),
+        eta is None or eta <= clock.now(job.env.cr),
         recordset._name,
         job.method_name,
         job.stored_func_string,
@@ -128,7 +128,7 @@ def values(job) -> dict[str, Any]:
         "uuid": job.uuid,
         "name": job.description,
         "state": state,
-        "ready": eta is None or eta <= utcnow(),
+        "ready": eta is None or eta <= clock.now(job.env.cr),
         "model_name": job.model_name,
         "method_name": job.method_name,
         "func_string": job.stored_func_string,

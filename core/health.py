@@ -25,12 +25,15 @@ LATE = "late"
 RUNNER_MISSING = "runner_missing"
 CRON_ONLY = "cron_only"
 VERSIONS = "versions"
+CLOCK = "clock"
 ERRORS = frozenset(
     {RESTING, ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE}
 )
 
 #: seconds that a job may wait in a channel that has room and runs nothing
 PATIENCE = 60.0
+#: seconds that two clocks may be apart before it is worth telling
+MAX_SKEW = 5.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Facts:
     cron_overdue: it was due some minutes ago, and nothing runs that held it up.
     busy: modules are marked to be installed, updated or removed.
     versions: of the runners.
+    skew: by how many seconds the database's clock is ahead of this server's.
     rest: why nothing is executed in a copy (core/home.py), None where jobs are.
     """
 
@@ -54,6 +58,7 @@ class Facts:
     cron_overdue: bool = False
     busy: bool = False
     versions: frozenset[str] = frozenset()
+    skew: float = 0.0
     rest: str | None = None
 
 
@@ -81,6 +86,11 @@ def problems(facts: Facts) -> list[str]:
     if len(facts.versions) > 1:
         found.append(VERSIONS)
     return found
+
+
+def is_skewed(facts: Facts) -> bool:
+    """Whether this server's clock is so wrong that people should know."""
+    return abs(facts.skew) >= MAX_SKEW
 
 
 def _without_runner(facts: Facts) -> str:

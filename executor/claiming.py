@@ -12,9 +12,8 @@ import psycopg2
 
 from odoo.sql_db import Cursor
 
-from .. import listeners, moves, rows, storage
+from .. import clock, listeners, moves, rows, storage
 from ..admission import admit
-from ..clock import utcnow
 from ..core import states
 from ..core.channels import lineage
 from ..job import Job
@@ -86,13 +85,14 @@ class Lease:
             # What the request read so far gave its transaction a snapshot in which
             # the job has not been started: the body needs a later one.
             self.env.cr.rollback()
+        sent = clock.tick()
         if listeners.of(self.env).write:
             self.row = self._start_seen("uuid = %s AND attempt = %s", (uuid, attempt))
         else:
             self.row, self.signals = storage.execution.start(
                 self._cr, _START, uuid, attempt, *worker()
             )
-        return self._hold()
+        return self._hold(sent)
 
     def hold_slot(self) -> None:
         """From now on until the next job is started no pass sees the slot free."""
@@ -108,6 +108,7 @@ class Lease:
         if storage.prepared.ensure(self.env.cr, storage.execution.OF_BODY):
             self.env.cr.rollback()
         channel = self.row.channel
+        sent = clock.tick()
         if listeners.of(self.env).write:
             found = storage.execution.find_next(self._cr, channel)
             self.row = found and self._start_seen("id = %s", (found,))
@@ -115,7 +116,7 @@ class Lease:
             self.row, self.signals = storage.execution.start_next(
                 self._cr, _NEXT, channel, *worker()
             )
-        return self._hold()
+        return self._hold(sent)
 
     def see_changes(self) -> None:
         """Have the registry see what others changed before the job was started."""
@@ -134,10 +135,12 @@ class Lease:
             and time.monotonic() - self.began < self.seconds
         )
 
-    def _hold(self) -> bool:
+    def _hold(self, sent: float) -> bool:
         if self.row is None:
             self._end()
             return False
+        if not listeners.of(self.env).write:
+            clock.note(self.env.cr.dbname, sent, self.row.date_started)
         if self._real:
             storage.locks.commit_and_hold_job(self._cr, self.row.id)
         else:
@@ -155,7 +158,7 @@ class Lease:
             name, pid = worker()
             values = {
                 "state": states.STARTED,
-                "date_started": utcnow(),
+                "date_started": clock.now(cr),
                 "worker": name,
                 "worker_pid": pid,
             }

@@ -13,8 +13,7 @@ from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.sql_db import Cursor
 
-from .. import listeners, moves, rows, storage
-from ..clock import utcnow
+from .. import clock, listeners, moves, rows, storage
 from ..core import outcome, states
 from . import logs, performing
 from .claiming import worker
@@ -61,7 +60,7 @@ def _is_ours(env, job) -> bool:
         job.uuid,
         job.channel,
         job.attempt,
-        extra=logs.fields(job, "lost", _seconds(job, utcnow())),
+        extra=logs.fields(job, "lost", _seconds(job, clock.now(env.cr))),
     )
     job.state = states.STARTED  # elsewhere, or that is over as well
     return False
@@ -153,7 +152,7 @@ def _write(env, job, decision, trouble) -> None:
 
 def _retry(env, job, decision: outcome.Retry) -> None:
     job.retry = job.tries_before + int(decision.count)
-    eta = utcnow() + timedelta(seconds=decision.seconds)
+    eta = clock.now(env.cr) + timedelta(seconds=decision.seconds)
     job.state, job.eta = states.PENDING, eta
     moves.move(
         env,
@@ -184,12 +183,12 @@ def _retry(env, job, decision: outcome.Retry) -> None:
         decision.seconds,
         decision.exc_name,
         decision.exc_message,
-        extra=logs.fields(job, "retry", _seconds(job, utcnow())),
+        extra=logs.fields(job, "retry", _seconds(job, clock.now(env.cr))),
     )
 
 
 def _cancel(env, job, decision: outcome.Cancelled) -> None:
-    now = utcnow()
+    now = clock.not_before(env.cr, job.date_started)
     moves.move(
         env,
         "stop",
@@ -215,7 +214,7 @@ def _cancel(env, job, decision: outcome.Cancelled) -> None:
 
 
 def _fail(env, job, decision: outcome.Failed) -> None:
-    now = utcnow()
+    now = clock.not_before(env.cr, job.date_started)
     job.retry = job.tries_before + 1
     kept = {name: getattr(decision, name) for name in performing.KEPT}
     written = {
@@ -282,7 +281,7 @@ def _say_trouble(job, text: str, *args) -> None:
 
 
 def _keep_try(env, job, decision, trouble) -> None:
-    now = utcnow()
+    now = clock.not_before(env.cr, job.date_started)
     kind = type(decision)
     storage.tries.insert(
         env.cr,
@@ -310,7 +309,9 @@ _OUTCOMES = {
 
 
 def _seconds(job, now) -> float | None:
-    return (now - job.date_started).total_seconds() if job.date_started else None
+    if not job.date_started:
+        return None
+    return max(0.0, (now - job.date_started).total_seconds())
 
 
 def release_dependents(job) -> None:

@@ -8,8 +8,7 @@ import time
 
 from odoo.sql_db import Cursor
 
-from .. import storage
-from ..clock import utcnow
+from .. import clock, storage
 from ..core import states
 from ..exception import JobError, JobRefused, RetryableJobError
 from . import logs, performing, telling
@@ -113,6 +112,6 @@ def _is_early(lease: Lease, env) -> bool:
     cr = env.cr
     if type(cr) is Cursor:
         cr.rollback()  # whatever the reading did; and to see what was committed since
-    age = (utcnow() - lease.row.date_created).total_seconds()
+    age = (clock.now(cr) - lease.row.date_created).total_seconds()
     loaded = env.registry._init_modules
     return age < _LOAD_PATIENCE and storage.execution.has_more_modules(cr, loaded)

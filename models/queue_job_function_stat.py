@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from odoo import fields, models
 
-from .. import storage
-from ..clock import utcnow
+from .. import clock, storage
 from .queue_job_stat import times
 
 _PERIOD = timedelta(days=7)
@@ -19,6 +18,7 @@ class QueueJobFunction(models.Model):
 
     week_done = fields.Integer("Done in 7 Days", compute="_compute_week")
     week_failed = fields.Integer("Failed in 7 Days", compute="_compute_week")
+    week_died = fields.Integer("Rescued in 7 Days", compute="_compute_week")
     week_retry = fields.Integer("Tried Again in 7 Days", compute="_compute_week")
     week_mean = fields.Float("Mean Run Time (s)", compute="_compute_week")
     week_p50 = fields.Float("Run Time p50 (s)", compute="_compute_week")
@@ -27,13 +27,14 @@ class QueueJobFunction(models.Model):
 
     def _compute_week(self):
         names = [name for name in self.mapped("name") if name]
-        since = utcnow() - _PERIOD
+        since = clock.now(self.env.cr) - _PERIOD
         found = storage.performance.of_functions(self.env.cr, names, since)
         for function in self:
             figures = found.get(function.name, storage.performance.Performance())
             run = times(figures.run_histogram, figures.run_seconds)
             function.week_done = figures.done
             function.week_failed = figures.failed
+            function.week_died = figures.died
             function.week_retry = figures.retry
             function.week_mean = run["mean"] or 0.0
             function.week_p50 = run["p50"] or 0.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from .. import buffer, moves, storage
+from .. import buffer, clock, moves, storage
 from ..core import states
 from ..rows import RUN_FIELDS
 from ..sentinel import EDIT_SENTINEL, QUIET
@@ -149,7 +149,7 @@ class QueueJob(models.Model):
         if "ready" in vals or "eta" not in vals:
             return vals
         eta = fields.Datetime.to_datetime(vals["eta"])
-        return dict(vals, ready=not eta or eta <= fields.Datetime.now())
+        return dict(vals, ready=not eta or eta <= clock.now(self.env.cr))
 
     def unlink(self):
         buffer.flush(self.env)

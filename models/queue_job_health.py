@@ -8,8 +8,7 @@ from datetime import timedelta
 from odoo import api, models
 from odoo.tools import config as odoo_config
 
-from .. import buffer, storage
-from ..clock import utcnow
+from .. import buffer, clock, storage
 from ..core import health, home
 from ..core.channels import ROOT, lineage
 from ..storage.backlog import Backlog
@@ -49,6 +48,7 @@ class QueueJobStat(models.Model):
         facts = self._facts(effective, runners, channels[0])
         names = self._rest_text(facts.rest)
         problems = [self._problem(code, names) for code in health.problems(facts)]
+        problems += self._skewed(facts)
         problems += self._delays(effective, backlog, oldest, facts)
         return {
             "channels": channels,
@@ -67,7 +67,7 @@ class QueueJobStat(models.Model):
     def _facts(self, effective, runners, root):
         cron = self.env.ref("queue_job.ir_cron_queue_job_run", raise_if_not_found=False)
         cron = cron and cron.sudo().exists()
-        overdue = cron and cron.nextcall < utcnow() - _OVERDUE
+        overdue = cron and cron.nextcall < clock.now(self.env.cr) - _OVERDUE
         top = effective[ROOT].channel
         return health.Facts(
             runners=len(runners),
@@ -79,7 +79,14 @@ class QueueJobStat(models.Model):
             busy=storage.figures.is_busy(self.env.cr),
             rest=storage.home.reason(self.env.cr),
             versions=frozenset(runner.version or "" for runner in runners),
+            skew=clock.skew(self.env.cr),
         )
+
+    def _skewed(self, facts):
+        """What is said of the clock of the server that answers."""
+        if not health.is_skewed(facts):
+            return []
+        return [self._problem(health.CLOCK, f"{facts.skew:+.0f}")]
 
     # ------------------------------------------------------------------- delays
 
@@ -186,6 +193,12 @@ class QueueJobStat(models.Model):
             health.VERSIONS: self.env._(
                 "Runners of different versions are at work: restart all servers with"
                 " the same version of the add-on."
+            ),
+            health.CLOCK: self.env._(
+                "The clock of the database is %s seconds away from that of this server:"
+                " jobs go by the clock of the database, but dates that other code"
+                " writes do not. Have both machines set their clocks by NTP.",
+                names,
             ),
             health.STALLED: self.env._(
                 "Jobs wait although their channels have room: %s. The requests of the"

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from odoo import api, fields, models
 
-from .. import storage
-from ..clock import utcnow
+from .. import clock, storage
 from ..core import histogram
 from ..storage.rollup import HOUR, MINUTE, OUTCOMES
 
@@ -49,7 +48,8 @@ class QueueJobStat(models.Model):
     retry = fields.Float("Retried", **_COUNT)
     cancelled = fields.Float(**_COUNT)
     died = fields.Float(
-        **_COUNT, help="Tries that ended with the death of their worker."
+        **_COUNT,
+        help="Attempts whose worker died, with their jobs rescued.",
     )
     wait_count = fields.Float("Waits", **_COUNT)
     wait_seconds = fields.Float(
@@ -109,7 +109,7 @@ class QueueJobStat(models.Model):
             when nothing is known.
         """
         number, step, grain = PERIODS[period]
-        now = int((utcnow() - _EPOCH).total_seconds())
+        now = int((clock.now(self.env.cr) - _EPOCH).total_seconds())
         first = now // step * step - (number - 1) * step
         found = storage.figures.series(
             self.env.cr, grain, step, _moment(first), channel or None

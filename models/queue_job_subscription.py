@@ -13,6 +13,8 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
+from .. import clock
+
 _logger = logging.getLogger(__name__)
 
 PERIODS = {
@@ -58,7 +60,10 @@ class QueueJobSubscription(models.Model):
     )
     active = fields.Boolean(default=True)
     last_sent_at = fields.Datetime(
-        "Told up to", readonly=True, required=True, default=fields.Datetime.now
+        "Told up to",
+        readonly=True,
+        required=True,
+        default=lambda self: clock.now(self.env.cr),
     )
 
     _user_uniq = models.Constraint(
@@ -88,7 +93,7 @@ class QueueJobSubscription(models.Model):
     @api.model
     def _send_due(self):
         """Send the digests whose period is over; one that cannot be sent stops none."""
-        now = fields.Datetime.now()
+        now = clock.now(self.env.cr)
         for subscription in self.search([("period", "!=", False)]):
             since = now - PERIODS[subscription.period] + _SLACK
             if subscription.last_sent_at <= since:
@@ -122,7 +127,9 @@ class QueueJobSubscription(models.Model):
 
     def _failures(self, until):
         """``[(model, method, error, count, last)]``, the most frequent first."""
-        domain = Domain("outcome", "in", ("failed", "died"))
+        domain = Domain("outcome", "=", "failed")
+        # the death of a worker is a failure when it was the job's last
+        domain |= Domain("outcome", "=", "died") & Domain("job_id.state", "=", "failed")
         domain &= Domain("date_ended", ">=", self.last_sent_at)
         domain &= Domain("date_ended", "<", until)
         if self.channel_id:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from odoo import fields, models
 
+from .. import clock
+
 #: how a try that did not finish the job ended
 OUTCOMES = [
     ("retry", "To Retry"),
@@ -28,7 +30,10 @@ class QueueJobTry(models.Model):
     outcome = fields.Selection(OUTCOMES, readonly=True, required=True, default="retry")
     date_started = fields.Datetime("Started on", readonly=True)
     date_ended = fields.Datetime(
-        "Ended on", readonly=True, default=fields.Datetime.now, index=True
+        "Ended on",
+        readonly=True,
+        default=lambda self: clock.now(self.env.cr),
+        index=True,
     )
     exec_time = fields.Float("Execution Time (s)", readonly=True, aggregator="avg")
     seconds = fields.Float(

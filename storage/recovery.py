@@ -45,7 +45,7 @@ UPDATE queue_job SET {_BACK}
     SELECT id FROM queue_job
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
-           < {_UTC} - %(grace)s * interval '1 second'
+           NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
        AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::int[])
                 ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)}) END
      ORDER BY id
@@ -58,7 +58,8 @@ RETURNING id, uuid, channel, attempt
 _ORPHANS = f"""
 SELECT id, coalesce(attempt, 0) FROM queue_job
  WHERE state = 'started'
-   AND coalesce(date_started, '-infinity') < {_UTC} - %(grace)s * interval '1 second'
+   AND coalesce(date_started, '-infinity')
+       NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
    AND id <> ALL({_HELD.format(JOB)})
  LIMIT %(limit)s
 """
@@ -78,7 +79,7 @@ _NOTE_TRY = f"""
 INSERT INTO queue_job_try (job_id, attempt, outcome, date_started, date_ended,
                            exec_time, worker, exc_name, exc_message)
 SELECT id, coalesce(retry, 0) + 1, 'died', date_started, {_UTC},
-       extract(epoch FROM {_UTC} - date_started), worker,
+       greatest(extract(epoch FROM {_UTC} - date_started), 0), worker,
        %(exc_name)s, %(exc_message)s
   FROM queue_job WHERE id = %(id)s
 """

@@ -84,9 +84,14 @@ _DONE = """
                    job.date_started - greatest(job.date_created, job.eta))
            END AS wait
 """
-_TRIED = """
+# A worker's death that failed its job is a failure; any other one was rescued.
+_FATAL = """try.outcome = 'died' AND job.state = 'failed' AND NOT EXISTS (
+                    SELECT FROM queue_job_try AS later
+                     WHERE later.job_id = job.id AND later.id > try.id)"""
+_TRIED = f"""
     SELECT try.date_ended, job.channel, job.model_name, job.method_name,
-           CASE try.outcome WHEN 'cancelled' THEN 'stopped' ELSE try.outcome END,
+           CASE WHEN try.outcome = 'cancelled' THEN 'stopped'
+                WHEN {_FATAL} THEN 'failed' ELSE try.outcome END,
            CASE WHEN try.outcome <> 'died' THEN try.exec_time END, NULL
 """
 

@@ -324,7 +324,7 @@ class TestSeries(OperationsCase):
         self.set_clock(self.now)
 
     def set_clock(self, now):
-        patched = patch.object(queue_job_stat, "utcnow", lambda: now)
+        patched = patch.object(queue_job_stat.clock, "now", lambda _cr: now)
         patched.start()
         self.addCleanup(patched.stop)
 

@@ -59,6 +59,16 @@ class TestProblems(unittest.TestCase):
             },
         )  # fmt: skip
 
+    def test_clocks_that_are_seconds_apart_are_told_of(self):
+        for skew, told in (
+            (0, False),
+            (4.9, False),
+            (-4.9, False),
+            (5, True),
+            (-5, True),
+        ):
+            self.assertIs(health.is_skewed(replace(WELL, skew=skew)), told)
+
 
 class TestSuspects(unittest.TestCase):
     def suspects(self, load, *others, **values):

@@ -98,6 +98,11 @@ class TestQueueEffect(models.Model):
             raise RetryableJobError("not yet")
         self._leave(f"retried {number}")
 
+    @job
+    def retry_in(self, seconds):
+        """Ask for another attempt, always"""
+        raise RetryableJobError("not now", seconds=seconds)
+
     @job(retry_policy={"exceptions": ["ConnectionError"], "base_seconds": 1})
     def fail_to_connect(self):
         raise ConnectionError("nobody there")
