@@ -18,19 +18,15 @@ import psycopg2
 from . import moments, storage
 
 _KEY = "queue_job.buffer"
-#: reserved at a time, at the most, where many look for jobs that are in the buffer
-_IDS = 20
 
 
 class _Buffer:
-    __slots__ = ("env", "jobs", "by_identity", "ids", "given")
+    __slots__ = ("env", "jobs", "by_identity")
 
     def __init__(self):
         self.env = None
         self.jobs = []
         self.by_identity = {}
-        self.ids = []
-        self.given = 0
 
 
 def add(env, job) -> None:
@@ -96,25 +92,9 @@ def next_id(env) -> int:
 
     He may store it: from now on every statement finds the row.
     """
-    pending = env.cr.precommit.data[_KEY]
-    if not pending.ids:
-        pending.given += 1
-        number = min(_IDS, 1 + pending.given // 4)
-        with aside(env):
-            pending.ids = storage.insertion.take_ids(env.cr, number)[::-1]
     moments.watch_of(env.cr).any = True
-    return pending.ids.pop()
-
-
-def take_ids(cr, number: int) -> list[int]:
-    """So many ids, those first that were reserved before."""
-    pending = cr.precommit.data.get(_KEY)
-    ids = []
-    if pending is not None:
-        while pending.ids and len(ids) < number:
-            ids.append(pending.ids.pop())
-    missing = number - len(ids)
-    return ids + (storage.insertion.take_ids(cr, missing) if missing else [])
+    with aside(env):
+        return storage.insertion.take_ids(env.cr, 1)[0]
 
 
 @contextmanager

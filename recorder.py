@@ -201,7 +201,7 @@ def _insert_keyed(env, jobs: list) -> None:
 
 
 def _take_ids(cr, jobs: list) -> None:
-    for job, id_ in zip(jobs, buffer.take_ids(cr, len(jobs))):
+    for job, id_ in zip(jobs, storage.insertion.take_ids(cr, len(jobs))):
         job._id = id_
 
 

@@ -72,6 +72,7 @@ class QueueJobStat(models.Model):
 
     def init(self):
         storage.rollup.prepare(self.env.cr)
+        storage.ids.widen(self.env.cr)
 
     def _compute_times(self):
         found = storage.figures.histograms(self.env.cr, self.ids)

@@ -16,6 +16,7 @@ from . import (
     graph,
     home,
     identity,
+    ids,
     insertion,
     listing,
     live,

@@ -107,7 +107,7 @@ UPDATE queue_job
    SET state = 'done', retry = %s::int, date_done = %s::timestamp,
        exec_time = %s::float8, result = %s::text,
        exc_name = NULL, exc_message = NULL, exc_info = NULL, release_due = %s::bool
- WHERE ctid = %s::tid AND id = %s::int AND state = 'started' AND attempt = %s::int
+ WHERE ctid = %s::tid AND id = %s::bigint AND state = 'started' AND attempt = %s::int
 """
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")

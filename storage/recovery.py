@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from ..core.outcome import Cancelled, Failed, Retry
-from .locks import JOB, RUNNER
+from .locks import HELD_JOBS, JOB_KEYS, RUNNER
 from .untold import noted
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
@@ -27,7 +27,7 @@ _BACK = "state = 'pending', date_enqueued = NULL, runner = NULL"
 # release: the requests for these attempts are over; who has started is left alone
 _RELEASE_ENQUEUED = f"""
 UPDATE queue_job AS job SET {_BACK}
-  FROM unnest(%(ids)s::int[], %(attempts)s::int[]) AS given (id, attempt)
+  FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
  WHERE job.id = given.id AND job.attempt = given.attempt AND job.state = 'enqueued'
 RETURNING job.id
 """
@@ -38,7 +38,8 @@ UPDATE queue_job SET {_BACK}
 RETURNING id
 """
 # release: enqueued by a runner that is gone, or by us without our knowing (the commit
-# went through, the connection did not live to tell)
+# went through, the connection did not live to tell). The order is not that of the
+# primary key, which would be read from one end to the other for it.
 _RELEASE_STALE = f"""
 UPDATE queue_job SET {_BACK}
  WHERE id IN (
@@ -46,9 +47,10 @@ UPDATE queue_job SET {_BACK}
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
            NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
-       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::int[])
+       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::bigint[])
                 ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)}) END
-     ORDER BY id
+     ORDER BY channel, id
+     LIMIT 1000
        FOR NO KEY UPDATE SKIP LOCKED
  )
 RETURNING id, uuid, channel, attempt
@@ -60,7 +62,7 @@ SELECT id, coalesce(attempt, 0) FROM queue_job
  WHERE state = 'started'
    AND coalesce(date_started, '-infinity')
        NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
-   AND id <> ALL({_HELD.format(JOB)})
+   AND id <> ALL({HELD_JOBS})
  LIMIT %(limit)s
 """
 # Whoever gets the lock of a started job and its row proves that nobody executes it,
@@ -71,7 +73,7 @@ SELECT id, uuid, channel, coalesce(attempt, 0), coalesce(deaths, 0) + 1, worker,
        (SELECT reason FROM queue_job_stop WHERE job_id = job.id)
   FROM queue_job AS job
  WHERE id = %(id)s AND coalesce(attempt, 0) = %(attempt)s AND state = 'started'
-   AND pg_try_advisory_xact_lock({JOB}, id)
+   AND pg_try_advisory_xact_lock({JOB_KEYS} + id)
    FOR NO KEY UPDATE SKIP LOCKED
 """
 # rescue: the try is noted, the request to stop is answered, the job moves on

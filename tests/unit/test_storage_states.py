@@ -19,6 +19,7 @@ VERBS = {
     "execution._START_NEXT": "start",
     "graph._CANCEL": "cancel",
     "graph._RELEASE": "release",
+    "graph._RELEASE_SOME": "release",
     "recovery._REFUSE_ENQUEUED": "refuse",
     "recovery._REFUSE_PENDING": "refuse",
     "recovery._RELEASE_ALL": "rescue",
