@@ -687,7 +687,7 @@ def _accepted_key(value: object) -> str | Callable[[Job], str] | None:
 def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
     """What a function says is the key of the job.
 
-    :raises TypeError: it does not take just the job, or returns nothing
+    :raises TypeError: it does not take just the job
     """
     try:
         with suppress(ValueError):  # one written in C cannot tell
@@ -698,11 +698,6 @@ def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
             f" the job ({error}): write it like lambda job: ... "
         ) from None
     key = function(job_)
-    if key is None:
-        raise TypeError(
-            f"identity_key: the function {function!r} returned None: return a text, or"
-            " an empty one when the job has no key"
-        )
     return options.identity_key(str(key)) if key else None
 
 
