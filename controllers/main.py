@@ -19,9 +19,6 @@ from .entrance import parse
 
 _logger = logging.getLogger(__name__)
 
-#: system parameter: scripts make test jobs by GET, without a token against forgery
-TEST_JOBS_BY_GET = "queue_job.test_jobs_by_get"
-
 
 class RunJobController(executor.JobHooks, http.Controller):
     """Executes jobs; its class methods are hooks for other add-ons.
@@ -113,7 +110,8 @@ class RunJobController(executor.JobHooks, http.Controller):
         if not env.user.has_group("base.group_erp_manager"):
             raise Forbidden(env._("Access denied"))
         # A switch of the database, not of who asks.
-        switch = env["ir.config_parameter"].sudo().get_param(TEST_JOBS_BY_GET, "")
+        parameters = env["ir.config_parameter"].sudo()
+        switch = parameters.get_param("queue_job.test_jobs_by_get", "")
         by_post = http.request.httprequest.method == "POST"
         if not by_post and switch.strip().lower() not in ("1", "true"):
             raise MethodNotAllowed(valid_methods=["POST"])
