@@ -13,7 +13,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from collections.abc import Iterable
 
-from . import recorder
+from . import buffer, recorder
 from .core.graph import Dag
 from .job import Barrier, Job, describe
 from .log_lines import get_logger
@@ -433,11 +433,16 @@ def _all_have_twins(delayables: list[Delayable]) -> bool:
         return True
     for each, twin in twins.items():
         # the graph is needed whole: its job stands beside the one that is there
-        each._generated_job.identity_twin = bool(twin)
+        job = each._generated_job
+        job.identity_twin = job.identity_twin or bool(twin)
     return False
 
 
 def _store_graph(jobs: list) -> None:
+    if buffer.is_over(jobs[0].env):
+        with recorder.apart(jobs):
+            _store_graph(jobs)
+        return
     graph_uuid = str(uuid_module.uuid4()) if len(jobs) > 1 else None
     keys = set()
     for job in jobs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import json
 import os
 import uuid as uuid_module
@@ -15,10 +16,11 @@ from typing import Any
 
 from odoo.fields import Datetime
 from odoo.models import BaseModel
+from odoo.tools.translate import LazyGettext
 
 from . import buffer, clock, declared_names, recorder, rows, storage, tracing
 from .client_context import sent
-from .core import plain, states
+from .core import options, plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -38,31 +40,34 @@ from .exception import (
     NoSuchJobError,
     RetryableJobError,
 )
-from .fields import encode_args, encode_kwargs, mask
+from .fields import canonical, encode_args, encode_kwargs, mask
 
+#: characters of a call as text
+LONGEST_CALL = 4000
 DEFAULT_PRIORITY = 10
 DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
-    """A hash object over what the job calls: model, method, records, arguments.
+    """A hash object over what the job calls, and as whom.
 
-    And as whom: a call of somebody else does not stand for this one, since it may not
-    do the same.
+    Model, method, records, arguments, user and superuser flag; from the form in which
+    they are stored, so equal calls of all processes have the same one.
     """
     hasher = hashlib.sha1(usedforsecurity=False)
+    env = job_.recordset.env
     hasher.update(job_.model_name.encode())
     hasher.update(job_.method_name.encode())
     hasher.update(str(sorted(job_.recordset.ids)).encode())
-    hasher.update(str(job_.args).encode())
-    hasher.update(str(sorted(job_.kwargs.items())).encode())
-    env = job_.recordset.env
-    hasher.update(f"{env.uid}{'su' if env.su else ''}".encode())
+    hasher.update(canonical(encode_args(job_.args)).encode())
+    hasher.update(canonical(encode_kwargs(job_.kwargs)).encode())
+    hasher.update(f"{env.uid}{env.su}".encode())
     return hasher
 
 
 def identity_exact(job_: Job) -> str:
-    """Identity key of a job: two jobs have the same one when they make the same call.
+    """Identity key of a job: two jobs have the same one when they make the same call,
+    as the same user.
 
     Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
     same arguments on the same records, by the same user, waits only once.
@@ -129,19 +134,20 @@ class Job:
         self.args = tuple(args) if args else ()
         self.kwargs = kwargs if kwargs else {}
         self.uuid = job_uuid or _new_uuid()
-        self.priority = DEFAULT_PRIORITY if priority is None else priority
-        self.max_retries = DEFAULT_MAX_RETRIES if max_retries is None else max_retries
-        if type(self.priority) is not int or type(self.max_retries) is not int:
-            _check_whole("priority", self.priority)
-            _check_whole("max_retries", self.max_retries)
-        if self.max_retries < 0:
-            raise ValueError(f"max_retries is {self.max_retries}: 0 (no limit) or more")
+        if job_uuid:
+            self._is_named = True
+        self.priority = DEFAULT_PRIORITY
+        if priority is not None:
+            self.priority = options.priority(priority)
+        self.max_retries = DEFAULT_MAX_RETRIES
+        if max_retries is not None:
+            self.max_retries = options.max_retries(max_retries)
         self._eta: datetime | None = None
-        if eta:
+        if eta is not None:
             self.eta = eta
-        self._description = description
-        self._channel = channel
-        self._timeout = timeout
+        self._description = _described(env, description) if description else None
+        self._channel = _channel_name(channel) if channel else None
+        self._timeout = None if timeout is None else options.timeout(timeout)
         self.date_created = clock.now(env.cr)
         self.user_id = env.uid
         self._company_id: int | bool | None = None  # False: none
@@ -151,7 +157,7 @@ class Job:
         self._id: int | None = None
         self._barrier: Barrier | None = None
         self.graph_uuid: str | None = None
-        self._identity_key = identity_key or None
+        self._identity_key = _accepted_key(identity_key) if identity_key else None
 
     # What only jobs that ran have: no assignment for each of the others.
     date_enqueued: datetime | None = None
@@ -171,7 +177,10 @@ class Job:
     release_due: bool = False
     _barriers_below: tuple[Barrier, ...] = ()
     _stored: bool = False
+    _is_named: bool = False
     _entered: tuple[str, int]
+    entered_row: list
+    stored_key: str | None = None
     _lease = None
     _run_id: int | None = None
     noted_end: tuple[dict, dict] | None = None
@@ -210,7 +219,7 @@ class Job:
             args = mask(json.loads(encode_args(self.args)), terms.masked, terms.hidden)
             kwargs = mask(json.loads(encode_kwargs(self.kwargs)), terms.masked)
             text = self._call_text(args, kwargs)
-        return text
+        return options.cut(text, LONGEST_CALL)
 
     def _call_text(self, args: Iterable, kwargs: dict) -> str:
         parts = [repr(arg) for arg in args]
@@ -274,7 +283,7 @@ class Job:
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._description = value
+        self._description = _described(self.env, value) if value else None
 
     @property
     def channel(self) -> str:
@@ -283,7 +292,7 @@ class Job:
 
     @channel.setter
     def channel(self, value: str | None) -> None:
-        self._channel = value
+        self._channel = _channel_name(value) if value else None
 
     @property
     def exec_time(self) -> float | None:
@@ -307,18 +316,12 @@ class Job:
         """Text that no other not yet started job has."""
         key = self._identity_key
         if key is not None and not isinstance(key, str):
-            if not callable(key):
-                raise TypeError(
-                    f"identity_key is {key!r}: a text is needed, or a function of the"
-                    " job that returns one"
-                )
-            key = key(self)
-            self._identity_key = key = str(key) if key else None
+            self._identity_key = key = _key_of(self, key)
         return key
 
     @identity_key.setter
     def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
-        self._identity_key = value or None
+        self._identity_key = _accepted_key(value)
 
     @property
     def eta(self) -> datetime | None:
@@ -382,14 +385,24 @@ class Job:
         """
         if self._stored:
             recorder.save(self)
+        elif buffer.is_over(self.env):
+            with recorder.apart([self]):
+                self._store_new()
         else:
-            recorder.check_channel(self)
-            rows.serialize(self, self.env.cr.cache.setdefault("queue_job.env", {}))
-            self.trace = tracing.current()
-            # What happens to the object before the row is written is not stored.
-            self._entered = self.state, self.retry
-            self._stored = True
-            buffer.add(self.env, self)
+            self._store_new()
+
+    def _store_new(self) -> None:
+        recorder.check_channel(self)
+        rows.serialize(self, self.env.cr.cache.setdefault("queue_job.env", {}))
+        self.trace = tracing.current()
+        # What happens to the object before the row is written is not stored.
+        self.stored_key = self.identity_key
+        self._entered = self.state, self.retry
+        self.entered_row = rows.new_row(self)
+        buffer.add(self.env, self)
+        self._stored = True
+        if self._is_named:
+            buffer.flush(self.env)  # that its uuid is taken is told here
 
     @classmethod
     def enqueue(
@@ -408,7 +421,8 @@ class Job:
         """Create a job and put it in the queue; return it.
 
         When a job with the same identity key has not started yet, no job is created:
-        its ``queue.job`` record is returned.
+        its ``queue.job`` record is returned, on which what a job has works as well.
+        That job does not start before the current transaction ends.
 
         The parameters are those of :class:`Job`.
         """
@@ -430,10 +444,22 @@ class Job:
         """Store the new job and return it, or return its twin's record."""
         recorder.check_declared(self)
         if self._identity_key is not None:
+            if buffer.is_over(self.env):
+                return self._enqueue_apart()
             twin = self.job_record_with_same_identity_key()
             if twin:
                 return twin
         self.store()
+        return self
+
+    def _enqueue_apart(self):
+        """The same in a transaction of its own: that of the environment has ended."""
+        env = self.env
+        with recorder.apart([self]):
+            twin = self.job_record_with_same_identity_key()
+            if twin:
+                return recorder.known_record(env, twin.id, twin.uuid, twin.state)
+            self.store()
         return self
 
     def job_record_with_same_identity_key(self):
@@ -650,27 +676,67 @@ def _new_uuid() -> str:
     return str(uuid_module.uuid4())
 
 
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}: a whole number is needed")
+def _accepted_key(value: object) -> str | Callable[[Job], str] | None:
+    if not value or callable(value):
+        return value or None  # type: ignore[return-value]
+    if not isinstance(value, str):
+        raise TypeError(
+            f"identity_key is {options.shown(value)}: a text is needed, or a function"
+            " of the job that returns one"
+        )
+    return options.identity_key(value)
+
+
+def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
+    """What a function says is the key of the job.
+
+    :raises TypeError: it does not take just the job
+    """
+    try:
+        with suppress(ValueError):  # one written in C cannot tell
+            inspect.signature(function).bind(job_)
+    except TypeError as error:
+        raise TypeError(
+            f"identity_key is the function {function!r}, which cannot be called with"
+            f" the job ({error}): write it like lambda job: ... "
+        ) from None
+    key = function(job_)
+    return options.identity_key(str(key)) if key else None
+
+
+def _described(env, value: object) -> str:
+    if isinstance(value, LazyGettext):
+        value = env._(value)
+    return options.description(value)
+
+
+def _channel_name(value: object) -> str:
+    if isinstance(value, BaseModel) and value._name == "queue.job.channel":
+        # of whoever names it, whatever his rights on channels are
+        value = value.ensure_one().sudo().complete_name
+    return options.text("channel", value)
 
 
 def _moment(eta: object, cr) -> datetime | None:
     """A naive UTC moment of what ``eta`` accepts."""
-    if eta is None or eta is False:
+    if eta is None or eta is False or eta == 0:
         return None
-    if isinstance(eta, timedelta):
-        return clock.now(cr) + eta
-    if isinstance(eta, datetime):
-        if eta.tzinfo is None:
-            return eta
-        return eta.astimezone(timezone.utc).replace(tzinfo=None)
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
-        return clock.now(cr) + timedelta(seconds=eta)
+        eta = options.seconds(eta)
+    try:
+        if isinstance(eta, timedelta):
+            return clock.now(cr) + eta
+        if isinstance(eta, datetime):
+            if eta.tzinfo is None:
+                return eta
+            return eta.astimezone(timezone.utc).replace(tzinfo=None)
+    except OverflowError:
+        raise options.too_far(eta) from None
     if isinstance(eta, (str, date)):
         # the value of a field, as texts and dates are taken by the ORM
         with suppress(ValueError):
             return Datetime.to_datetime(eta)
     raise TypeError(
-        f"eta is {eta!r}: seconds from now, a timedelta or a datetime is needed"
+        f"eta is {options.shown(eta)}: seconds from now, a timedelta or a datetime is"
+        " needed"
     )

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 from psycopg2.errors import UniqueViolation
 
+from odoo.sql_db import Cursor
+
 from . import buffer, listeners, moves, rows, storage
 from .admission import admit
+from .core import options, states
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
 from .log_lines import get_logger
@@ -65,28 +68,58 @@ def check_channel(job) -> None:
             return
     if functions._delay_policy() == "any" and job.channel.partition(".")[0] == "root":
         heir = nearest(job.channel, known)
-        _logger.warning("Channel %s does not exist: using %s", job.channel, heir)
-        job.channel = heir
+        _logger.warning(
+            "Channel %s does not exist: its jobs are served by %s", job.channel, heir
+        )
         return
     raise ChannelNotFound(
-        f"Channel {job.channel!r} does not exist: create it under Job Queue > Queue"
+        f"Channel {job.channel!r} does not exist.{_similar(job.channel, known)} Create"
+        " it under Job Queue > Queue"
         f" > Channels or use one of {', '.join(sorted(known))}."
     )
 
 
+def _similar(name: str, known) -> str:
+    complete = f"root.{name}"
+    if complete in known:
+        return f" Did you mean {complete!r}?"
+    return options.did_you_mean(name, known) or options.did_you_mean(complete, known)
+
+
 def find_twin(job):
-    """The ``queue.job`` record of a not yet started job with the same identity key."""
-    model = job.env["queue.job"]
-    key = job.identity_key
+    """The ``queue.job`` record of a not yet started job with the same identity key.
+
+    It does not start before the current transaction ends: what this one has changed
+    is there when it does. Empty when none could be kept from it; ``job`` then stands
+    beside the one that has started, or is about to.
+    """
+    env, key = job.env, job.identity_key
     if not key:
-        return model
-    twin = buffer.find(job.env, key)
+        return env["queue.job"]
+    twin = buffer.find(env, key)
     if twin is not None:
         if twin._id is None:
             _give_id(twin)
-        return _known_record(job.env, twin._id, twin.uuid, twin.state)
-    found = storage.insertion.find_identities(job.env.cr, [key]).get(key)
-    return _known_record(job.env, *found) if found else model
+        return known_record(env, twin._id, twin.uuid, states.PENDING)
+    with buffer.aside(env):
+        found = storage.identity.find(env.cr, [key]).get(key)
+        if found and not _keep_waiting(env, *found):
+            job.identity_twin = True
+            found = None
+    return known_record(env, *found) if found else env["queue.job"]
+
+
+def _keep_waiting(env, job_id: int, uuid: str, state: str) -> bool:
+    """Keep the twin from being started until this transaction ends, if it is waiting.
+
+    Nobody waits for us: what executes jobs skips locked rows. One that is on its way
+    to a worker is not to be stopped any more, unless it is so for this transaction
+    alone.
+    """
+    if state == states.ENQUEUED:
+        with env.registry.cursor() as cr:
+            return uuid not in storage.identity.on_their_way(cr, [uuid])
+    return storage.identity.hold(env.cr, job_id)
 
 
 def _give_id(job) -> None:
@@ -97,13 +130,14 @@ def _give_id(job) -> None:
         job._id = buffer.next_id(job.env)
 
 
-def _known_record(env, job_id: int, uuid: str, state: str):
+def known_record(env, job_id: int, uuid: str, state: str):
     """The record, with what is known of it in the cache.
 
     Another transaction may have committed it after this one took its snapshot, in
-    which it then does not exist.
+    which it then does not exist. As superuser, as ``Job.load()``: who makes the call
+    that the job makes may see and cancel it, whatever his rights on the list are.
     """
-    record = env["queue.job"].browse(job_id)
+    record = env["queue.job"].sudo().browse(job_id)
     for name, value in (("uuid", uuid), ("state", state)):
         record._fields[name]._insert_cache(record, [value])
     return record
@@ -115,6 +149,7 @@ def _known_record(env, job_id: int, uuid: str, state: str):
 def create(env, jobs: list) -> None:
     """Write new jobs; they have their ids then."""
     parents_of = _take_barriers(env.cr, jobs)
+    _stand_beside(jobs)
     if listeners.of(env).create:
         by_orm, by_sql = jobs, []
     else:
@@ -132,36 +167,36 @@ def create(env, jobs: list) -> None:
 
 def _insert(env, jobs: list) -> None:
     cr = env.cr
-    keyed = [job for job in jobs if job.identity_key and not job.identity_twin]
-    plain = [job for job in jobs if not job.identity_key or job.identity_twin]
+    keyed = [job for job in jobs if job.stored_key and not job.identity_twin]
+    plain = [job for job in jobs if not job.stored_key or job.identity_twin]
     if keyed:
         _insert_keyed(env, keyed)
-    if len(plain) == 1:
-        plain[0]._id = storage.insertion.insert_one(cr, rows.row(plain[0], None))
+    if len(plain) == 1 and plain[0]._id is None:
+        plain[0]._id = storage.insertion.insert_one(cr, rows.row(plain[0]))
     elif plain:
-        _take_ids(cr, plain)
+        _take_ids(cr, [job for job in plain if job._id is None])
         storage.insertion.copy_rows(cr, _rows(plain))
         storage.insertion.notify(cr)
 
 
 def _insert_keyed(env, jobs: list) -> None:
-    """Insert jobs with an identity key; who comes second takes the place of none.
+    """Insert jobs with an identity key; whose key is taken stands beside, or is there.
 
     Race: another transaction inserts the same key between the look-up and here. The
     unique index makes this insertion wait for that one's end, and refuses it when
-    that one committed: the row is then found by a look from outside of our snapshot.
+    that one committed.
     """
     cr = env.cr
     _take_ids(cr, [job for job in jobs if job._id is None])
     # every transaction inserts its keys in the same order: none waits in a circle
-    jobs = sorted(jobs, key=lambda job: job.identity_key)
+    jobs = sorted(jobs, key=lambda job: job.stored_key)
     while jobs:
         try:
             with cr.savepoint(flush=False):
                 storage.insertion.copy_rows(cr, _rows(jobs))
             break
-        except UniqueViolation:
-            jobs = _without_twins(env, jobs)
+        except UniqueViolation as error:
+            jobs = _without_twins(env, jobs, error)
     storage.insertion.notify(cr)
 
 
@@ -170,25 +205,67 @@ def _take_ids(cr, jobs: list) -> None:
         job._id = id_
 
 
-def _rows(jobs: list) -> list[tuple]:
-    return [rows.row(job, job._id) for job in jobs]
+def _rows(jobs: list) -> list[list]:
+    return [rows.row(job) for job in jobs]
 
 
-def _without_twins(env, jobs: list) -> list:
-    keys = [job.identity_key for job in jobs]
-    with env.registry.cursor() as cr:
-        found = storage.insertion.find_identities(cr, keys)
+def _stand_beside(jobs: list) -> None:
+    """Of several with one key the first has it: objects that were stored directly."""
+    keys = set()
     for job in jobs:
-        if job.identity_key in found:
+        key = job.stored_key
+        if key and not job.identity_twin:
+            job.identity_twin = key in keys
+            keys.add(key)
+
+
+def _without_twins(env, jobs: list, error: UniqueViolation) -> list:
+    """The jobs that are to be inserted all the same, after their keys were refused.
+
+    :raises UniqueViolation: no key was the reason
+    """
+    if error.diag.constraint_name != storage.identity.INDEX:
+        raise error
+    keys = [job.stored_key for job in jobs]
+    held = _hold_from_outside(env, keys)
+    taken = storage.identity.find(env.cr, keys).keys() | held.keys()
+    left = []
+    for job in jobs:
+        job_id, uuid, mine = held.get(job.stored_key, (None, None, False))
+        if mine:
             # the twin stands for it
-            job._id, job.uuid = found[job.identity_key][:2]
-    return [job for job in jobs if job.identity_key not in found]
+            job._id, job.uuid = job_id, uuid
+        else:
+            job.identity_twin = job.stored_key in taken
+            left.append(job)
+    if len(left) == len(jobs) and not any(job.identity_twin for job in left):
+        # it has started, or is gone, since
+        for job in left:
+            job.identity_twin = True
+    return left
+
+
+def _hold_from_outside(env, keys: list[str]) -> dict:
+    """``{key: (id, uuid, held)}`` of the jobs that others have committed.
+
+    Our snapshot may not know their rows, and then cannot lock them: a connection of its
+    own does, until our transaction ends. This is rare: two transactions came with the
+    same new key at the same time.
+    """
+    cr = env.registry.cursor()
+    found = storage.identity.hold_many(cr, keys)
+    if type(cr) is Cursor and any(held for _id, _uuid, held in found.values()):
+        env.cr.postcommit.add(cr.close)
+        env.cr.postrollback.add(cr.close)
+    else:
+        cr.close()
+    return found
 
 
 def _create_by_orm(env, jobs: list) -> None:
     """The same for those who listen; with the same race for identity keys."""
-    keyed = [job for job in jobs if job.identity_key and not job.identity_twin]
-    plain = [job for job in jobs if not job.identity_key or job.identity_twin]
+    keyed = [job for job in jobs if job.stored_key and not job.identity_twin]
+    plain = [job for job in jobs if not job.stored_key or job.identity_twin]
     if plain:
         _create_records(env, plain)
     if keyed:
@@ -198,12 +275,9 @@ def _create_by_orm(env, jobs: list) -> None:
             with env.cr.savepoint(flush=False):
                 _create_records(env, keyed)
             break
-        except UniqueViolation:
+        except UniqueViolation as error:
             env.clear()
-            left = _without_twins(env, keyed)
-            if len(left) == len(keyed):
-                raise  # of another add-on's index
-            keyed = left
+            keyed = _without_twins(env, keyed, error)
     storage.insertion.notify(env.cr)
 
 
@@ -242,6 +316,9 @@ def _write_barriers(env, barriers) -> None:
 
 
 _OF_EDGES = ("dependency_ids", "dependent_ids", "dependencies", "dependency_graph")
+
+
+buffer.written_by(create)
 
 
 def _stored_id(job) -> int:
@@ -324,17 +401,23 @@ def load_dependents(job) -> set:
 
 
 @contextmanager
-def temporary_env(job):
-    """The job's environment on a cursor of its own, committed at the end."""
-    env = job.env
-    with env.registry.cursor() as cr:
-        job.env = env(cr=cr)
-        recordset = job.recordset
-        job.recordset = recordset.with_env(recordset.env(cr=cr))
+def apart(jobs: list):
+    """The jobs' environments on a cursor of their own, committed at the end."""
+    before = [(job, job.env, job.recordset) for job in jobs]
+    with before[0][1].registry.cursor() as cr:
+        for job, env, recordset in before:
+            job.env = env(cr=cr)
+            job.recordset = recordset.with_env(recordset.env(cr=cr))
         try:
             yield
         finally:
-            job.env, job.recordset = env, recordset
+            for job, env, recordset in before:
+                job.env, job.recordset = env, recordset
+
+
+def temporary_env(job):
+    """The job's environment on a cursor of its own, committed at the end."""
+    return apart([job])
 
 
 # --------------------------------------------------------------------- dependencies

@@ -13,6 +13,7 @@ from .core import plain, states
 from .core.plain import MOST
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
+from .storage.insertion import COLUMNS
 
 #: what a job has once it has run
 RUN_FIELDS = (
@@ -69,15 +70,29 @@ _CORE = frozenset(ROW_FIELDS) | {
 }
 
 
-def row(job, job_id: int | None) -> tuple:
-    """The values of ``storage.insertion.COLUMNS`` of a new job."""
+_ID = COLUMNS.index("id")
+_TWIN = COLUMNS.index("identity_twin")
+_BARRIER = COLUMNS.index("barrier_id")
+
+
+def row(job) -> list:
+    """The job as it was stored, with what became of it on the way into the table."""
+    found = job.entered_row
+    found[_ID] = job._id
+    found[_TWIN] = job.identity_twin
+    if job._barrier is not None:
+        found[_BARRIER] = job._barrier.id
+    return found
+
+
+def new_row(job) -> list:
+    """The values of ``storage.insertion.COLUMNS`` of a job at its call."""
     recordset = job.recordset
     config = job.job_config
     eta = job._eta
     state, retry = job._entered
-    barrier = job._barrier
-    return (
-        job_id,
+    return [
+        None,
         job.uuid,
         job.description,
         state,
@@ -88,7 +103,7 @@ def row(job, job_id: int | None) -> tuple:
         job.stored_records,
         job.stored_args,
         job.stored_kwargs,
-        job.identity_key,
+        job.stored_key,
         job.identity_twin,
         job.user_id,
         job.company_id,
@@ -101,9 +116,9 @@ def row(job, job_id: int | None) -> tuple:
         job.timeout or None,
         job.date_created,
         job.graph_uuid,
-        barrier.id if barrier is not None else None,
+        None,
         job.trace,
-    )
+    ]
 
 
 def values(job) -> dict[str, Any]:
@@ -121,7 +136,7 @@ def values(job) -> dict[str, Any]:
         "records": job.recordset,
         "args": tuple(decode(job.stored_args, job.env, list)),
         "kwargs": decode(job.stored_kwargs, job.env, dict),
-        "identity_key": job.identity_key,
+        "identity_key": job.stored_key,
         "identity_twin": job.identity_twin,
         "user_id": job.user_id,
         "company_id": job.company_id,
@@ -160,7 +175,23 @@ def serialize(job, parts: dict) -> None:
     job.stored_records = encode_recordset(job.recordset, parts)
     job.stored_args = encode_args(job.args, parts)
     job.stored_kwargs = encode_kwargs(job.kwargs, parts)
+    sizes = len(job.stored_records) + len(job.stored_args) + len(job.stored_kwargs)
+    limit = job._terms.max_bytes
+    if sizes * 4 > limit:
+        _check_size(job, limit)
     job.stored_func_string = job.func_string
+
+
+def _check_size(job, limit: int) -> None:
+    texts = (job.stored_records, job.stored_args, job.stored_kwargs)
+    size = sum(len(text.encode()) for text in texts)
+    if size > limit:
+        raise ValueError(
+            f"The call {job.model_name}.{job.method_name}() takes {size} bytes to"
+            f" store, more than the limit of {limit}: pass a record that holds the"
+            " data (an attachment), split the call, or raise the system parameter"
+            " queue_job.max_argument_bytes."
+        )
 
 
 def from_values(cls, env, found: dict[str, Any]):
@@ -183,11 +214,11 @@ def from_values(cls, env, found: dict[str, Any]):
         priority=found["priority"],
         eta=found["eta"] or None,
         job_uuid=found["uuid"],
-        max_retries=found["max_retries"],
+        max_retries=max(found["max_retries"] or 0, 0),
         description=found["name"],
         channel=found["channel"],
         identity_key=found["identity_key"] or None,
-        timeout=found["timeout"] or 0,
+        timeout=max(found["timeout"] or 0, 0),
     )
     job._stored = True
     for name in _AS_STORED:

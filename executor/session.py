@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import logging
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE
 
 from .. import storage
+from ..log_lines import get_logger
 
 _logger = get_logger(__name__)
 

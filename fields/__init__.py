@@ -5,6 +5,7 @@
 ``decoding`` turns it back within an environment, ``serialized`` is the field.
 """
 
+from .canonical import canonical
 from .decoding import JobDecoder, decode
 from .encoding import (
     JobEncoder,
@@ -27,6 +28,7 @@ __all__ = [
     "JobSerialized",
     "MaskedNames",
     "Undecodable",
+    "canonical",
     "decode",
     "encode",
     "encode_args",

@@ -27,9 +27,13 @@ class QueueJob(models.Model):
     model_name = fields.Char("Model", readonly=True)
     method_name = fields.Char("Method", readonly=True)
     func_string = fields.Char("Task", readonly=True)
-    records = JobSerialized("Record(s)", readonly=True, base_type=models.BaseModel)
-    args = JobSerialized("Arguments", readonly=True, base_type=tuple)
-    kwargs = JobSerialized("Keyword Arguments", readonly=True, base_type=dict)
+    records = JobSerialized(
+        "Record(s)", readonly=True, prefetch=False, base_type=models.BaseModel
+    )
+    args = JobSerialized("Arguments", readonly=True, prefetch=False, base_type=tuple)
+    kwargs = JobSerialized(
+        "Keyword Arguments", readonly=True, prefetch=False, base_type=dict
+    )
     identity_key = fields.Char(readonly=True)
     identity_twin = fields.Boolean(
         readonly=True,
@@ -71,10 +75,10 @@ class QueueJob(models.Model):
     date_done = fields.Datetime("Done on", readonly=True)
     date_cancelled = fields.Datetime("Cancelled on", readonly=True)
     exec_time = fields.Float("Execution Time (s)", readonly=True, aggregator="avg")
-    result = fields.Text(readonly=True)
+    result = fields.Text(readonly=True, prefetch=False)
     exc_name = fields.Char("Exception", readonly=True)
     exc_message = fields.Char("Exception Message", readonly=True)
-    exc_info = fields.Text("Exception Information", readonly=True)
+    exc_info = fields.Text("Exception Information", readonly=True, prefetch=False)
 
     attempt = fields.Integer(readonly=True, aggregator=False)
     deaths = fields.Integer(

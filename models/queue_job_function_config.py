@@ -25,6 +25,8 @@ from .queue_job_function_code import code_values
 
 _logger = get_logger(__name__)
 
+#: unless the system parameter queue_job.max_argument_bytes says otherwise
+MAX_ARGUMENT_BYTES = 10 * 2**20
 DELAY_POLICIES = ("declared", "any")
 _LOST_RACE = (
     psycopg2.errors.UniqueViolation,
@@ -58,6 +60,7 @@ class Terms(NamedTuple):
     masked: the names of arguments that nobody may read, and a pattern that finds
         them in small letters.
     hidden: the places of the method's parameters with one of these names.
+    max_bytes: what a stored call may take at the most.
     """
 
     config: JobConfig
@@ -66,6 +69,7 @@ class Terms(NamedTuple):
     masked: MaskedNames
     masked_pattern: re.Pattern | None
     hidden: tuple
+    max_bytes: int
 
 
 class QueueJobFunction(models.Model):
@@ -98,9 +102,15 @@ class QueueJobFunction(models.Model):
             masked,
             masked.pattern(),
             tuple(jobs._places_of(model_name, method, masked)),
+            self._max_argument_bytes(),
         )
 
     @api.model
+    def _max_argument_bytes(self):
+        parameters = self.env["ir.config_parameter"].sudo()
+        given = parameters.get_param("queue_job.max_argument_bytes") or ""
+        return int(given) if given.isdecimal() else MAX_ARGUMENT_BYTES
+
     @api.private
     def job_default_config(self):
         """The settings of the jobs of a method that nothing is known of.

@@ -15,6 +15,7 @@ from . import (
     figures,
     graph,
     home,
+    identity,
     ids,
     insertion,
     last_resort,

@@ -57,14 +57,6 @@ _SEALED = "\tt\n"
 _COPY = f"COPY queue_job ({_NAMES}) FROM STDIN"
 # wakes the runners when the transaction commits; the same text is sent only once
 _NOTIFY = "SELECT pg_notify('queue_job', '')"
-# the not yet started jobs with one of the keys, the oldest first
-_FIND_IDENTITIES = """
-SELECT DISTINCT ON (identity_key) identity_key, id, uuid, state
-  FROM queue_job
- WHERE identity_key = ANY(%s)
-   AND state IN ('wait_dependencies', 'pending', 'enqueued')
- ORDER BY identity_key, id
-"""
 
 
 def insert_one(cr, row: Sequence[Any]) -> int:
@@ -96,12 +88,6 @@ def copy_rows(cr, rows: Iterable[Sequence[Any]]) -> None:
 def notify(cr) -> None:
     """Wake the runners when the transaction commits."""
     cr.execute(_NOTIFY)
-
-
-def find_identities(cr, keys: list[str]) -> dict[str, tuple[int, str, str]]:
-    """``{key: (id, uuid, state)}`` of the not yet started jobs with these keys."""
-    cr.execute(_FIND_IDENTITIES, (keys,))
-    return {key: (id_, uuid, state) for key, id_, uuid, state in cr.fetchall()}
 
 
 _SPECIAL = re.compile(r"[\\\t\n\r]")

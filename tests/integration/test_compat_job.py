@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What other add-ons call on a job."""
 
+import copy
 from datetime import datetime
 from itertools import permutations
 from unittest.mock import patch
@@ -110,9 +111,16 @@ class TestJob(CompatCase):
             record.invalidate_recordset()
             self.assertEqual(record[name], value, name)
 
-    def test_a_job_may_have_no_company(self):
+    def test_a_test_case_may_begin_while_jobs_are_buffered(self):
         made = self.made()
+        kept = copy.deepcopy(self.env.cr.precommit.data)
+        made.db_record()
+        self.assertTrue(kept)
+
+    def test_a_job_may_have_no_company(self):
+        made = Job(self.one.rename, args=("x",))
         made.company_id = False
+        made.store()
         self.assertFalse(made.db_record().company_id)
         made = self.one.with_context(company_id=False).with_delay().rename("x")
         self.assertFalse(made.db_record().company_id)
