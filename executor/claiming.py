@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
@@ -20,9 +19,10 @@ from ..admission import admit
 from ..core import states
 from ..core.channels import lineage
 from ..job import Job
+from ..log_lines import get_logger
 from . import connections
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _HOST = socket.gethostname()
 #: seconds after which a lease looks for better jobs of other channels, and how many
 #: times as long as that look took it does not look again

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE
 
 from .. import storage
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def renew(lease) -> bool:
