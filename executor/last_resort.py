@@ -32,7 +32,7 @@ def write(job, decision: outcome.Retry | outcome.Failed | outcome.Cancelled) -> 
     retry = job.tries_before + int(getattr(decision, "count", True))
     with db_connect(job.env.cr.dbname).cursor() as cr:
         state = storage.last_resort.write(
-            cr, type(decision), job._id, job.attempt, retry, seconds, texts
+            cr, type(decision), job._id, job._run_id, retry, seconds, texts
         )
     job.state = state or states.STARTED
     _logger.warning(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, TRANSACTION_STATUS_IDLE
 

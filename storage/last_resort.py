@@ -12,7 +12,8 @@ from .untold import noted
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 # Nobody waits for a row here: who has it has decided otherwise, or lets go of it.
 _LIMITS = "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s';"
-_OURS = "id = %(id)s AND coalesce(attempt, 0) = %(attempt)s AND state = 'started'"
+_OURS = """id = %(id)s AND run_id IS NOT DISTINCT FROM %(run_id)s AND state = 'started'
+   AND NOT EXISTS (SELECT FROM queue_job_end WHERE run_id = %(run_id)s)"""
 _RETRY = f"""
 UPDATE queue_job
    SET state = 'pending', retry = %(retry)s, ready = %(seconds)s <= 0,
@@ -48,19 +49,20 @@ def write(
     cr,
     kind: type[Retry] | type[Failed] | type[Cancelled],
     job_id: int,
-    attempt: int,
+    run_id: int | None,
     retry: int,
     seconds: float,
     texts: Mapping[str, str | None],
 ) -> str | None:
     """Write what becomes of the started job; return its state, None: it is not ours.
 
+    :param run_id: of the try; None: nobody gave it one
     :param texts: ``exc_name``, ``exc_message`` and ``reason``
     """
     statement, state = _WRITTEN[kind]
     params = {
         "id": job_id,
-        "attempt": attempt,
+        "run_id": run_id,
         "retry": retry,
         "seconds": seconds,
         **texts,
