@@ -138,7 +138,8 @@ def _tune(cr) -> None:
     have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
     wrong = [f"{k} = {v}" for k, v in _TUNING.items() if have.get(k) != v]
     if wrong:
-        cr.execute(_SET_OPTIONS.format(_words(wrong)))
+        query = _SET_OPTIONS.format(_words(wrong))
+        cr.execute(query)
 
 
 def _set_defaults(cr) -> None:
@@ -150,7 +151,8 @@ def _set_defaults(cr) -> None:
         if have.get(name) != value
     ]
     if wrong:
-        cr.execute(_SET_COLUMNS.format(_words(wrong)))
+        query = _SET_COLUMNS.format(_words(wrong))
+        cr.execute(query)
 
 
 def _words(texts: list[str]) -> sql.Composed:
