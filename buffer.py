@@ -13,8 +13,6 @@ from functools import partial
 from . import storage
 
 _KEY = "queue_job.buffer"
-# reserved at a time; a sequence may have gaps
-_IDS = 20
 
 
 class _Buffer:
@@ -51,7 +49,7 @@ def next_id(env) -> int:
     """An id for a buffered job that somebody wants to see as a record already."""
     pending = env.cr.precommit.data[_KEY]
     if not pending.ids:
-        pending.ids = storage.insertion.take_ids(env.cr, _IDS)[::-1]
+        pending.ids = storage.insertion.take_ids(env.cr, 1)
     return pending.ids.pop()
 
 

@@ -18,7 +18,7 @@ from odoo.models import BaseModel
 
 from . import buffer, clock, declared_names, recorder, rows, storage, tracing
 from .client_context import sent
-from .core import states
+from .core import plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -30,7 +30,7 @@ from .core.states import (  # noqa: F401
     STATES,
     WAIT_DEPENDENCIES,
 )
-from .declaration import job, related_action  # noqa: F401
+from .declaration import job, ran_through, related_action  # noqa: F401
 from .exception import (
     FailedJobError,
     JobError,
@@ -45,13 +45,19 @@ DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
-    """A hash object over what the job calls: model, method, records, arguments."""
+    """A hash object over what the job calls: model, method, records, arguments.
+
+    And as whom: a call of somebody else does not stand for this one, since it may not
+    do the same.
+    """
     hasher = hashlib.sha1(usedforsecurity=False)
     hasher.update(job_.model_name.encode())
     hasher.update(job_.method_name.encode())
     hasher.update(str(sorted(job_.recordset.ids)).encode())
     hasher.update(str(job_.args).encode())
     hasher.update(str(sorted(job_.kwargs.items())).encode())
+    env = job_.recordset.env
+    hasher.update(f"{env.uid}{'su' if env.su else ''}".encode())
     return hasher
 
 
@@ -59,7 +65,7 @@ def identity_exact(job_: Job) -> str:
     """Identity key of a job: two jobs have the same one when they make the same call.
 
     Use it as ``with_delay(identity_key=identity_exact)``: the same method with the
-    same arguments on the same records waits only once.
+    same arguments on the same records, by the same user, waits only once.
     """
     return identity_exact_hasher(job_).hexdigest()
 
@@ -507,12 +513,13 @@ class Job:
             raise self.refusal
         self.retry += 1
         try:
-            self.result = self.func(*self.args, **self.kwargs)
+            self.result = ran_through(self.func(*self.args, **self.kwargs))
         except RetryableJobError as error:
             if error.ignore_retry:
                 self.retry -= 1
             elif self.max_retries and self.retry >= self.max_retries:
-                message = f"Max. retries ({self.max_retries}) reached: {error}"
+                said = plain.message_of(error)
+                message = f"Max. retries ({self.max_retries}) reached: {said}"
                 raise FailedJobError(message) from error
             raise
         return self.result

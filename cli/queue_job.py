@@ -9,6 +9,7 @@ that only the configuration file names is known when ``ODOO_RC`` names that file
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -21,6 +22,7 @@ from odoo.api import Environment
 from odoo.cli.command import Command
 from odoo.modules.registry import Registry
 from odoo.service.server import load_server_wide_modules
+from odoo.sql_db import db_connect
 from odoo.tools import config
 
 #: exit codes besides 0; argparse ends with 2 as well
@@ -31,7 +33,7 @@ _STATES = "wait_dependencies pending enqueued started done cancelled failed".spl
 
 
 class QueueJob(Command):
-    """Look after the job queue: status, run, pause, resume, requeue, cancel, bench"""
+    """Look after the job queue: status, check, list, show, run, requeue, cancel, …"""
 
     name = "queue_job"
     epilog = """
@@ -48,7 +50,9 @@ class QueueJob(Command):
         """Execute the sub-command that the arguments name, and exit."""
         options = _parse(self, args)
         try:
-            found, text = options.act(options, _registry(options))
+            database = _database(options)
+            needs = database if options.act in _BY_CURSOR else _registry(database)
+            found, text = options.act(options, needs)
         except _refusals() as error:
             sys.stderr.write(f"{self.prog} {options.command}: {error}\n")
             sys.exit(REFUSED)
@@ -69,7 +73,7 @@ def _refusals() -> tuple[type[Exception], ...]:
     return _NoDatabase, Refused, psycopg2.OperationalError, psycopg2.InterfaceError
 
 
-def _registry(options: argparse.Namespace) -> Registry:
+def _database(options: argparse.Namespace) -> str:
     given = ["--no-http"]
     given += [] if options.verbose else ["--log-level=warn"]
     given += ["-c", options.config] if options.config else []
@@ -79,12 +83,16 @@ def _registry(options: argparse.Namespace) -> Registry:
     if len(names) != 1:
         raise _NoDatabase("name one database with -d")
     load_server_wide_modules()
+    return names[0]
+
+
+def _registry(database: str) -> Registry:
     try:
-        registry = Registry(names[0])
+        registry = Registry(database)
     except psycopg2.OperationalError as error:
         raise _NoDatabase(str(error).strip()) from error
     if "queue.job" not in registry:
-        raise _NoDatabase(f"queue_job is not installed in database {names[0]}")
+        raise _NoDatabase(f"queue_job is not installed in database {database}")
     return registry
 
 
@@ -96,6 +104,56 @@ def _status(options, registry):
 
     with registry.cursor() as cr:
         return commands.status(Environment(cr, SUPERUSER_ID, {})), texts.status
+
+
+def _check(options, registry):
+    from odoo.addons.queue_job.console import checking, texts
+
+    with registry.cursor() as cr:
+        return checking.check(Environment(cr, SUPERUSER_ID, {})), texts.check
+
+
+def _channels(options, registry):
+    from odoo.addons.queue_job.console import commands, texts
+
+    with registry.cursor() as cr:
+        return commands.channels(Environment(cr, SUPERUSER_ID, {})), texts.channels
+
+
+def _list(options, database):
+    from odoo.addons.queue_job.console import reading, texts
+
+    with _cursor(database) as cr:
+        found = reading.list_jobs(
+            cr,
+            options.uuid,
+            options.state,
+            options.channel,
+            options.method,
+            options.limit,
+        )
+    return found, texts.jobs
+
+
+def _show(options, database):
+    from odoo.addons.queue_job.console import reading, texts
+
+    with _cursor(database) as cr:
+        return reading.show(cr, options.uuid), texts.job
+
+
+@contextlib.contextmanager
+def _cursor(database: str):
+    """A cursor on the database, which has the queue, without its registry."""
+    from odoo.addons.queue_job.storage import presence
+
+    with db_connect(database).cursor() as cr:
+        if not presence.installed(cr):
+            raise _NoDatabase(f"queue_job is not installed in database {database}")
+        yield cr
+
+
+_BY_CURSOR = (_list, _show)
 
 
 def _run(options, registry):
@@ -130,12 +188,16 @@ def _move(options, registry):
 
     act, usual = {
         "requeue": (commands.requeue, commands.REQUEUED),
+        "retry": (commands.requeue, commands.REQUEUED),
+        "done": (commands.done, commands.CANCELLED),
         "cancel": (commands.cancel, commands.CANCELLED),
     }[options.command]
     chosen = options.state or ([] if options.uuid else usual)
     wanted = commands.domain(options.uuid, chosen, options.channel, options.method)
     with registry.cursor() as cr:
-        found = act(Environment(cr, SUPERUSER_ID, {}), wanted, options.dry_run)
+        env = Environment(cr, SUPERUSER_ID, {})
+        commands.check_channels(env, options.channel)
+        found = act(env, wanted, options.dry_run)
     return found, texts.move
 
 
@@ -187,6 +249,10 @@ def _parse(command: Command, args: list[str]) -> argparse.Namespace:
         return added
 
     add("status", _status, "tell how the queue is doing")
+    add("check", _check, "name each mistake of the deployment")
+    add("channels", _channels, "tell the channels as they are in force")
+    _add_list(add("list", _list, "list jobs, the latest first"))
+    add("show", _show, "tell all about one job").add_argument("uuid")
     _add_run(add("run", _run, "execute jobs in this process until none is ready"))
     add("release", _release, "have the jobs of a copy of a database executed")
     for name, text in (
@@ -196,6 +262,8 @@ def _parse(command: Command, args: list[str]) -> argparse.Namespace:
         add(name, _pause, text).add_argument("channel", help="such as root.export")
     for name, text, usual in (
         ("requeue", "put jobs back into the queue", "failed"),
+        ("retry", "the same as requeue", "failed"),
+        ("done", "set jobs done without executing them", "those not yet started"),
         ("cancel", "cancel jobs, ask running ones to stop", "those not yet started"),
     ):
         _add_selection(add(name, _move, text), usual)
@@ -221,7 +289,21 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    _add_conditions(parser, "all")
+    parser.add_argument(
+        "--limit", type=_number, default=50, help="at most so many (default: 50)"
+    )
+
+
 def _add_selection(parser: argparse.ArgumentParser, usual: str) -> None:
+    _add_conditions(parser, usual)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell how many jobs match, do nothing"
+    )
+
+
+def _add_conditions(parser: argparse.ArgumentParser, usual: str) -> None:
     parser.epilog = (
         "Each condition may be given several times; a job must fulfil one of each kind."
     )
@@ -236,7 +318,6 @@ def _add_selection(parser: argparse.ArgumentParser, usual: str) -> None:
     )
     add("--channel", action="append", default=[], help="with the channels below it")
     add("--method", action="append", default=[], metavar="MODEL.METHOD")
-    add("--dry-run", action="store_true", help="tell how many jobs match, do nothing")
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:

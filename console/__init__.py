@@ -7,9 +7,13 @@
     jobs executed in this process
 ``benchmark``
     how fast empty jobs come in and out
+``reading``
+    what needs no registry
+``checking``
+    mistakes of a deployment
 ``texts``
     what is told, for people
 """
 
-from . import benchmark, commands, draining, texts
-from .commands import Refused
+from . import benchmark, checking, commands, draining, reading, texts
+from .selection import Refused

@@ -7,6 +7,7 @@ it was asked for.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +16,8 @@ from odoo.fields import Domain
 
 from .. import storage
 from ..core import states
-from ..core.channel_config import normalize_name
 from .draining import Busy, Drain, Resting
+from .selection import Refused, complete, plain
 
 #: the states that are meant when none is given
 REQUEUED = (states.FAILED,)
@@ -24,16 +25,12 @@ CANCELLED = states.NOT_STARTED
 _BATCH = 1000
 
 
-class Refused(Exception):
-    """What was asked for cannot be done; the message says why."""
-
-
 def status(env) -> dict[str, Any]:
     """How the queue is doing; ``ok``: jobs run as they should."""
     stats = env["queue.job.stat"]
     overview = stats._overview()
     runners = [
-        {name: _plain(value) for name, value in runner.items()}
+        {name: plain(value) for name, value in runner.items()}
         for runner in overview["runners"]
     ]
     return {
@@ -100,25 +97,34 @@ def _why_still_paused(channel) -> str:
 
 def _channel(env, name: str):
     """The record of a channel, with or without "root." before its name."""
-    complete = _complete(name)
+    full_name = complete(name)
     channels = env["queue.job.channel"]
-    channel = channels.search([("complete_name", "=", complete)])
+    channel = channels.search([("complete_name", "=", full_name)])
     if channel:
         return channel
-    if complete in channels._known_names():
+    if full_name in channels._known_names():
         raise Refused(
-            f"Channel {complete} has no record: it is in the server's configuration"
+            f"Channel {full_name} has no record: it is in the server's configuration"
             " alone. Pause it there, or create it under Job Queue > Queue > Channels."
         )
-    known = ", ".join(sorted(channels._known_names()))
-    raise Refused(f"There is no channel {complete}. There are: {known}.")
+    raise _no_channel(full_name, channels._known_names())
 
 
-def _complete(name: str) -> str:
-    try:
-        return normalize_name(name)
-    except ValueError as error:
-        raise Refused(str(error)) from error
+def _no_channel(name: str, known) -> Refused:
+    close = difflib.get_close_matches(name, list(known), 1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    text = f"There is no channel {name}.{meant} There are: {', '.join(sorted(known))}."
+    return Refused(text)
+
+
+def check_channels(env, names: Sequence[str]) -> None:
+    """:raises Refused: neither a channel nor a job has one of these names"""
+    known = env["queue.job.channel"]._known_names()
+    for name in map(complete, names):
+        if name not in known and not env["queue.job"].search(
+            _of_channel(name), limit=1
+        ):
+            raise _no_channel(name, known)
 
 
 # ----------------------------------------------------------------- jobs, selected
@@ -149,9 +155,9 @@ def domain(
 
 
 def _of_channel(name: str) -> Domain:
-    complete = _complete(name)
-    pattern = re.sub(r"([\\%_])", r"\\\1", complete) + ".%"
-    return Domain("channel", "=", complete) | Domain("channel", "=like", pattern)
+    full_name = complete(name)
+    pattern = re.sub(r"([\\%_])", r"\\\1", full_name) + ".%"
+    return Domain("channel", "=", full_name) | Domain("channel", "=like", pattern)
 
 
 def _of_method(text: str) -> Domain:
@@ -169,6 +175,21 @@ def requeue(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
 def cancel(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
     """Cancel jobs, ask running ones to stop, in transactions of their own."""
     return _move(env, wanted, dry_run, "cancelled", _cancel)
+
+
+def done(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
+    """Set the jobs done without executing them, in transactions of their own."""
+    return _move(env, wanted, dry_run, "set done", _set_done)
+
+
+def _set_done(jobs):
+    return jobs._change_job_state(states.DONE, "Set done from the command line")
+
+
+def channels(env) -> dict[str, Any]:
+    """The channels as they are in force, with their jobs."""
+    overview = env["queue.job.stat"]._overview()
+    return {"channels": overview["channels"], "ok": True}
 
 
 def _requeue(jobs):
@@ -193,7 +214,3 @@ def _move(env, wanted, dry_run, word, act) -> dict[str, Any]:
             moved += len(act(batch))
             env.cr.commit()
     return {"found": found, word: moved, "ok": bool(found), "dry_run": dry_run}
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else value

@@ -11,9 +11,17 @@ _EXECUTED_BY = {
     "cron": "jobs are executed by a scheduled action",
     "nobody": "NOBODY executes jobs",
 }
+_ENDS = {
+    "done": "done",
+    "failed": "failed",
+    "retry": "to be retried",
+    "cancelled": "cancelled",
+    "died": "rescued from a dead worker",
+}
 _CHANNEL = (
     "channel", "capacity", "running", "pending", "scheduled", "failed", "oldest",
 )  # fmt: skip
+_JOB = ("uuid", "state", "channel", "method", "date_created", "exc_name")
 _RUNNER = ("node", "pid", "kind", "version", "passes", "dispatched", "rescued")
 
 
@@ -53,16 +61,63 @@ def _channel_row(channel: Mapping[str, Any]) -> list[str]:
 
 
 def _last_hour(total: Mapping[str, Any]) -> str:
-    counts = ", ".join(
-        f"{total[name]} {name}"
-        for name in ("done", "failed", "retry", "cancelled", "died")
-    )
+    counts = ", ".join(f"{total[name]} {word}" for name, word in _ENDS.items())
     times = "; ".join(f"{name} {_percentiles(total[name])}" for name in ("wait", "run"))
     return f"Last hour: {counts}; {total['throughput']:.1f} done per minute; {times}."
 
 
 def _percentiles(times: Mapping[str, float | None]) -> str:
     return ", ".join(f"{key} {duration(times[key])}" for key in ("p50", "p95", "p99"))
+
+
+def channels(found: Mapping[str, Any]) -> str:
+    """The channels and their jobs."""
+    return "\n".join(_table(_CHANNEL, map(_channel_row, found["channels"])))
+
+
+def check(found: Mapping[str, Any]) -> str:
+    """What is to be put right."""
+    if not found["findings"]:
+        return f"Database {found['database']}: no mistake found."
+    return "\n".join(
+        f"{'ERROR' if each['error'] else 'Note'} {each['code']}: {each['text']}"
+        for each in found["findings"]
+    )
+
+
+def jobs(found: Mapping[str, Any]) -> str:
+    """A line a job."""
+    if not found["jobs"]:
+        return "No job matches."
+    rows = ([_cell(job[name]) for name in _JOB] for job in found["jobs"])
+    return "\n".join(line.rstrip() for line in _left(_JOB, rows))
+
+
+def job(found: Mapping[str, Any]) -> str:
+    """All about one job, what is not known left out."""
+    lines = [
+        f"{name}: {value}"
+        for name, value in found["job"].items()
+        if name != "attempts" and value not in (None, "")
+    ]
+    for each in found["job"]["attempts"]:
+        lines.append(
+            f"attempt {each['attempt']}: {each['outcome']}, {each['date_ended']},"
+            f" {duration(each['exec_time'])}, {_cell(each['exc_name'])}:"
+            f" {_cell(each['exc_message'])}"
+        )
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    return "-" if value in (None, "") else str(value).splitlines()[0][:60]
+
+
+def _left(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        yield "  ".join(text.ljust(size) for text, size in zip(line, widths))
 
 
 def run(found: Mapping[str, Any]) -> str:
@@ -92,7 +147,7 @@ def move(found: Mapping[str, Any]) -> str:
         return "No job matches."
     if found["dry_run"]:
         return f"{found['found']} jobs match; nothing was done."
-    word = "requeued" if "requeued" in found else "cancelled"
+    word = next(each for each in ("requeued", "cancelled", "set done") if each in found)
     return f"{found['found']} jobs match, {found[word]} were {word}."
 
 

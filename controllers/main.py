@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed
 
 from odoo import SUPERUSER_ID, http
@@ -14,13 +12,11 @@ from ..core import proof as proofs
 from ..core.retry import PG_RETRY  # noqa: F401
 from ..exception import ChannelNotFound
 from ..jobrunner import config as runner_config
+from ..log_lines import get_logger
 from . import test_jobs
 from .entrance import parse
 
-_logger = logging.getLogger(__name__)
-
-#: system parameter: scripts make test jobs by GET, without a token against forgery
-TEST_JOBS_BY_GET = "queue_job.test_jobs_by_get"
+_logger = get_logger(__name__)
 
 
 class RunJobController(executor.JobHooks, http.Controller):
@@ -113,7 +109,8 @@ class RunJobController(executor.JobHooks, http.Controller):
         if not env.user.has_group("base.group_erp_manager"):
             raise Forbidden(env._("Access denied"))
         # A switch of the database, not of who asks.
-        switch = env["ir.config_parameter"].sudo().get_param(TEST_JOBS_BY_GET, "")
+        parameters = env["ir.config_parameter"].sudo()
+        switch = parameters.get_param("queue_job.test_jobs_by_get", "")
         by_post = http.request.httprequest.method == "POST"
         if not by_post and switch.strip().lower() not in ("1", "true"):
             raise MethodNotAllowed(valid_methods=["POST"])

@@ -130,7 +130,7 @@ def _of_ends(totals) -> list[Metric]:
         "ended_total",
         COUNTER,
         "Ends of jobs and of their tries: done, failed, retry (tried again later),"
-        " cancelled, died (the worker did).",
+        " cancelled, died (the worker did, and the job was rescued).",
     )
     wait = _metric(
         "wait_seconds",

@@ -16,9 +16,12 @@ from .encoding import (
     recordset_json,
 )
 from .masking import MaskedNames, mask
+from .numbers import BigInteger, BigMany2one
 from .serialized import JobSerialized, Undecodable
 
 __all__ = [
+    "BigInteger",
+    "BigMany2one",
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import socket
 from collections.abc import Collection
@@ -12,11 +11,12 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
+from ..log_lines import get_logger
 from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
 from .config import Config
 from .loop import clock
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two looks at what runs: a place is free again some two seconds after
 #: its worker died
@@ -29,6 +29,8 @@ TIDY = 10.0
 TELL_AGAIN = 5.0
 #: seconds of such a round that are for the figures, when there are many to add up
 ADD_UP = 0.2
+#: seconds at a time for those who waited for done jobs, and for the repair of graphs
+LET_GO = REPAIR = 0.2
 #: how often a job's worker may die when nobody says otherwise
 MAX_DEATHS = 3
 _BATCH = 1000
@@ -124,10 +126,17 @@ class Housekeeper:
         ]
         if release_due:
             # Whoever did these jobs died before he released who waited for them.
-            schedule.begin_short(cr)
-            graph.let_go(cr, release_due)
-            schedule.commit(cr)
+            self._let_go(cr, release_due)
         return bool(released or release_due) or any(rescued)
+
+    def _let_go(self, cr, done: list[int]) -> None:
+        """Release who waited, a bounded number at once; the others at the next look."""
+        end = clock() + LET_GO
+        more = True
+        while more and clock() < end:
+            schedule.begin_short(cr)
+            more = graph.let_go(cr, done)
+            schedule.commit(cr)
 
     def _rescue(self, cr, job_id: int, attempt: int) -> bool:
         schedule.begin_short(cr)
@@ -172,10 +181,20 @@ class Housekeeper:
         """Fail what waits in channels that have gone, repair graphs, add up."""
         self._fail_unknown(cr)
         self._add_up(cr)
+        self._repair(cr)
         schedule.begin_short(cr)
-        self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
         presence.forget_gone(cr)
         schedule.commit(cr)
+
+    def _repair(self, cr) -> None:
+        """Look at the edges in turns, as many as there is time for."""
+        end = clock() + REPAIR
+        more = True
+        while more and clock() < end:
+            schedule.begin_short(cr)
+            self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
+            schedule.commit(cr)
+            more = bool(self._repaired_up_to)
 
     def _fail_unknown(self, cr) -> None:
         configured = [spec.name for spec in self.config.channels]

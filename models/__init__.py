@@ -7,6 +7,7 @@ from . import (
     queue_job_guard,
     queue_job_verbs,
     queue_job_live,
+    queue_job_chatter,
     queue_job_deed,
     queue_job_bulk,
     queue_job_asker,

@@ -6,7 +6,7 @@ from odoo.fields import Domain
 
 from .. import buffer, storage
 from ..core import states
-from ..fields import JobSerialized
+from ..fields import BigInteger, JobSerialized
 from .queue_job_function import parse_name
 
 
@@ -92,7 +92,7 @@ class QueueJob(models.Model):
         help="What a tool for tracing knows the job's origin by.",
     )
     graph_uuid = fields.Char("Graph", readonly=True)
-    barrier_id = fields.Integer(readonly=True, aggregator=False)
+    barrier_id = BigInteger(readonly=True, aggregator=False)
     release_due = fields.Boolean(readonly=True)
     graph_jobs_count = fields.Integer(compute="_compute_graph_jobs_count")
     dependencies = JobSerialized(

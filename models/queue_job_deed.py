@@ -38,6 +38,7 @@ class QueueJob(models.Model):
 
     def _note(self, text):
         """Note the same on all these jobs, set-based when they are many."""
+        self = self._with_chatter()
         if len(self) <= _FEW:
             self._message_log_batch(dict.fromkeys(self.ids, text))
             return

@@ -5,6 +5,13 @@ from __future__ import annotations
 
 from odoo import models
 
+from ..log_lines import get_logger
+
+_logger = get_logger(__name__)
+
+#: so many records are named in a message
+_NAMED = 3
+
 
 class QueueJob(models.Model):
     _inherit = "queue.job"
@@ -21,10 +28,41 @@ class QueueJob(models.Model):
     def _message_failed_job(self):
         """The text that is posted for a failed job; nothing is posted without one."""
         self.ensure_one()
+        values = {
+            "job": self.name or self.func_string,
+            "record": self._names_of_records() or self.model_name,
+            "error": self._error_line(),
+            "attempts": max(1, self.retry),
+        }
         return self.env._(
-            "Something bad happened during the execution of job %s. "
-            "More details in the 'Exception Information' section.",
-            self.uuid,
+            "The job “%(job)s” on %(record)s failed: %(error)s."
+            " Attempts: %(attempts)s. It is not retried by itself: requeue it when the"
+            " cause is removed.",
+            **values,
+        )
+
+    def _error_line(self):
+        """The name of the error without its package, and the first line of its text."""
+        name = (self.exc_name or "").rpartition(".")[2]
+        lines = (self.exc_message or "").strip().splitlines()
+        return ": ".join(filter(None, (name, lines[0][:300] if lines else "")))
+
+    def _names_of_records(self):
+        """What the records of the job are called, the first few of them."""
+        try:
+            # Whatever their reading does, the failure is told.
+            with self.env.cr.savepoint():
+                records = self.records.exists()
+                names = records[:_NAMED].mapped("display_name")
+        except Exception as error:
+            _logger.info("job %s: its records have no names: %r", self.uuid, error)
+            return ""
+        more = len(records) - len(names)
+        text = ", ".join(filter(None, names))
+        return (
+            self.env._("%(names)s and %(more)s more", names=text, more=more)
+            if (text and more)
+            else text
         )
 
     def _subscribe_on_failure(self):

@@ -18,6 +18,7 @@ class QueueJobFunction(models.Model):
 
     week_done = fields.Integer("Done in 7 Days", compute="_compute_week")
     week_failed = fields.Integer("Failed in 7 Days", compute="_compute_week")
+    week_died = fields.Integer("Rescued in 7 Days", compute="_compute_week")
     week_retry = fields.Integer("Tried Again in 7 Days", compute="_compute_week")
     week_mean = fields.Float("Mean Run Time (s)", compute="_compute_week")
     week_p50 = fields.Float("Run Time p50 (s)", compute="_compute_week")
@@ -33,6 +34,7 @@ class QueueJobFunction(models.Model):
             run = times(figures.run_histogram, figures.run_seconds)
             function.week_done = figures.done
             function.week_failed = figures.failed
+            function.week_died = figures.died
             function.week_retry = figures.retry
             function.week_mean = run["mean"] or 0.0
             function.week_p50 = run["p50"] or 0.0

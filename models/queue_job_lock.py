@@ -1,7 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from __future__ import annotations
 
-from odoo import fields, models
+from odoo import models
+
+from .. import storage
+from ..fields import BigMany2one
 
 
 class QueueJobLock(models.Model):
@@ -14,6 +17,9 @@ class QueueJobLock(models.Model):
     _description = "Queue Job Lock"
     _log_access = False
 
-    queue_job_id = fields.Many2one(
+    queue_job_id = BigMany2one(
         "queue.job", required=True, index=True, ondelete="cascade"
     )
+
+    def init(self):
+        storage.ids.widen(self.env.cr)

@@ -7,8 +7,10 @@ from odoo import api, models
 
 from .. import listeners, storage
 from ..core.channels import nearest
+from ..log_lines import get_logger
 from ..storage.retention import Rule
 
+_logger = get_logger(__name__)
 #: jobs, per state, that one transaction removes
 _BATCH = 5000
 
@@ -23,13 +25,33 @@ class QueueJob(models.Model):
     @api.private
     def autovacuum(self):
         """Delete the jobs that are over for longer than channel or function say."""
-        for rule in self._retention_rules():
+        rules = self._retention_rules()
+        self._say_what_stays(rules)
+        for rule in rules:
             while ids := storage.retention.old(self.env.cr, rule, _BATCH):
                 self._remove_old(ids)
                 self.env["ir.cron"]._commit_progress(len(ids))
         while storage.graph.prune(self.env.cr, _BATCH):
             self.env["ir.cron"]._commit_progress()
         return True
+
+    @api.autovacuum
+    def _gc_old_jobs(self):
+        """Odoo's own clean-up does the same as the scheduled action."""
+        self.autovacuum()
+
+    @api.model
+    def _say_what_stays(self, rules):
+        """Log that old jobs cannot go, since rows of other tables refer to them."""
+        kept = sum(
+            len(storage.retention.old(self.env.cr, rule, _BATCH, referred=True))
+            for rule in rules
+        )
+        if kept:
+            _logger.warning(
+                "%d old jobs stay: rows of other tables refer to them by a foreign key",
+                kept,
+            )
 
     @api.model
     def _remove_old(self, ids):

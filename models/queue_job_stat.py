@@ -48,7 +48,8 @@ class QueueJobStat(models.Model):
     retry = fields.Float("Retried", **_COUNT)
     cancelled = fields.Float(**_COUNT)
     died = fields.Float(
-        **_COUNT, help="Tries that ended with the death of their worker."
+        **_COUNT,
+        help="Attempts whose worker died, with their jobs rescued.",
     )
     wait_count = fields.Float("Waits", **_COUNT)
     wait_seconds = fields.Float(
@@ -71,6 +72,7 @@ class QueueJobStat(models.Model):
 
     def init(self):
         storage.rollup.prepare(self.env.cr)
+        storage.ids.widen(self.env.cr)
 
     def _compute_times(self):
         found = storage.figures.histograms(self.env.cr, self.ids)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from markupsafe import Markup
@@ -14,8 +13,9 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from .. import clock
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 PERIODS = {
     "hour": timedelta(hours=1),
@@ -127,7 +127,9 @@ class QueueJobSubscription(models.Model):
 
     def _failures(self, until):
         """``[(model, method, error, count, last)]``, the most frequent first."""
-        domain = Domain("outcome", "in", ("failed", "died"))
+        domain = Domain("outcome", "=", "failed")
+        # the death of a worker is a failure when it was the job's last
+        domain |= Domain("outcome", "=", "died") & Domain("job_id.state", "=", "failed")
         domain &= Domain("date_ended", ">=", self.last_sent_at)
         domain &= Domain("date_ended", "<", until)
         if self.channel_id:

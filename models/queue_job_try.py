@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from odoo import fields, models
 
-from .. import clock
+from .. import clock, storage
+from ..fields import BigMany2one
 
 #: how a try that did not finish the job ended
 OUTCOMES = [
@@ -23,7 +24,7 @@ class QueueJobTry(models.Model):
     _order = "id desc"
     _rec_name = "attempt"
 
-    job_id = fields.Many2one(
+    job_id = BigMany2one(
         "queue.job", required=True, readonly=True, index=True, ondelete="cascade"
     )
     attempt = fields.Integer("Try", readonly=True, aggregator=False)
@@ -46,3 +47,6 @@ class QueueJobTry(models.Model):
     exc_name = fields.Char("Exception", readonly=True)
     exc_message = fields.Char("Exception Message", readonly=True)
     exc_info = fields.Text("Exception Information", readonly=True)
+
+    def init(self):
+        storage.ids.widen(self.env.cr)

@@ -21,13 +21,13 @@ SELECT id FROM queue_job
 # The row of a started job belongs to who executes it (D3).
 _REWRITE = """
 UPDATE queue_job AS job SET func_string = told.text
-  FROM unnest(%s::int[], %s::text[]) AS told (id, text)
+  FROM unnest(%s::bigint[], %s::text[]) AS told (id, text)
  WHERE job.id = told.id AND job.state <> 'started'
 """
 _COPY_NOTE = """
 INSERT INTO mail_message (res_id, {columns})
 SELECT job_id, {columns}
-  FROM mail_message CROSS JOIN unnest(%(ids)s::int[]) AS jobs (job_id)
+  FROM mail_message CROSS JOIN unnest(%(ids)s::bigint[]) AS jobs (job_id)
  WHERE id = %(note)s
 """
 

@@ -20,7 +20,8 @@ _COLUMNS = """
           job.sealed IS TRUE AS sealed,
           (SELECT active FROM res_users WHERE id = job.user_id) AS user_active,
           EXISTS (SELECT 1 FROM queue_job_edge
-                   WHERE parent_id = job.id AND NOT met) AS has_dependents
+                   WHERE parent_id = job.id AND NOT met) AS has_dependents,
+          EXISTS (SELECT 1 FROM queue_job_stop WHERE job_id = job.id) AS stopped
 """
 # start: the job that the request names, in the attempt that its proof is for
 # A throttled channel, its own or one above it, counts its gap from here: one statement,
@@ -107,7 +108,7 @@ UPDATE queue_job
    SET state = 'done', retry = %s::int, date_done = %s::timestamp,
        exec_time = %s::float8, result = %s::text,
        exc_name = NULL, exc_message = NULL, exc_info = NULL, release_due = %s::bool
- WHERE ctid = %s::tid AND id = %s::int AND state = 'started' AND attempt = %s::int
+ WHERE ctid = %s::tid AND id = %s::bigint AND state = 'started' AND attempt = %s::int
 """
 # ... unless the table was written anew meanwhile (VACUUM FULL)
 _FINISH_BY_ID = _FINISH.replace("ctid = %s::tid AND ", "")
@@ -164,6 +165,8 @@ class Started(NamedTuple):
     #: None: the user is gone
     user_active: bool | None
     has_dependents: bool
+    #: somebody asked the job to stop before it was started
+    stopped: bool
     #: one of the job's channels is throttled
     throttled: bool
 

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 
 from .untold import noted
 
+#: jobs that a runner releases at a time: some tenths of a second of its thread
+BATCH = 5000
+
 _TAKE_BARRIERS = """
 SELECT nextval('queue_job_barrier_id_seq') FROM generate_series(1, %s)
 """
@@ -21,7 +24,8 @@ _INSERT_BARRIERS = "INSERT INTO queue_job_barrier (id, remaining) VALUES %s"
 _INSERT_EDGES = """
 INSERT INTO queue_job_edge (barrier_id, parent_id, met)
 SELECT new.barrier_id, new.parent_id, coalesce(job.state = 'done', false)
-  FROM unnest(%(barriers)s::int[], %(parents)s::int[]) AS new (barrier_id, parent_id)
+  FROM unnest(%(barriers)s::bigint[], %(parents)s::bigint[])
+       AS new (barrier_id, parent_id)
   LEFT JOIN queue_job job ON job.id = new.parent_id
     ON CONFLICT DO NOTHING
 """
@@ -60,9 +64,55 @@ UPDATE queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
 RETURNING id
 """
+# What was done counts anew: its edges are met again when it is done again. Barriers
+# are locked in one order, as above.
+_REARM = """
+WITH again AS (
+    UPDATE queue_job_edge AS edge SET met = false
+      FROM queue_job AS job
+     WHERE job.id = edge.parent_id AND job.id = ANY(%s) AND job.state = 'done'
+       AND edge.met
+    RETURNING edge.barrier_id
+), counted AS (
+    SELECT barrier_id, count(*) AS number FROM again GROUP BY barrier_id
+), locked AS (
+    SELECT id FROM queue_job_barrier WHERE id IN (SELECT barrier_id FROM counted)
+     ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE queue_job_barrier barrier SET remaining = remaining + counted.number
+  FROM counted JOIN locked ON locked.id = counted.barrier_id
+ WHERE barrier.id = locked.id
+RETURNING barrier.id
+"""
+_PENDING_BEHIND = """
+SELECT id FROM queue_job WHERE barrier_id = ANY(%s) AND state = 'pending'
+"""
 _BEHIND = """
 SELECT id FROM queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
+"""
+# ... a bounded number at a time, whoever holds one of them is not waited for
+_RELEASE_SOME = """
+UPDATE queue_job
+   SET state = 'pending',
+       ready = (eta IS NULL OR eta <= now() AT TIME ZONE 'UTC')
+ WHERE id = ANY(ARRAY(
+        SELECT id FROM queue_job
+         WHERE barrier_id = ANY(%(barriers)s) AND state = 'wait_dependencies'
+         LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
+"""
+_OPEN = """
+SELECT DISTINCT barrier.id FROM queue_job_edge AS edge
+  JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
+ WHERE edge.parent_id = ANY(%s) AND barrier.remaining <= 0
+"""
+_SOMEBODY_WAITS = """
+SELECT EXISTS (SELECT FROM queue_job
+                WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies')
+"""
+_STILL_DUE = """
+UPDATE queue_job SET release_due = true
+ WHERE id = ANY(%s) AND state = 'done' AND release_due IS NOT TRUE
 """
 _RELEASED = """
 UPDATE queue_job SET release_due = false WHERE id = ANY(%s) AND release_due
@@ -70,7 +120,7 @@ UPDATE queue_job SET release_due = false WHERE id = ANY(%s) AND release_due
 _RELEASE_DUE = """
 SELECT id FROM queue_job
  WHERE release_due AND date_done < (now() AT TIME ZONE 'UTC') - interval '2 seconds'
- ORDER BY id LIMIT 1000
+ LIMIT 1000
 """
 # the jobs that wait, however far down, for one of the jobs
 _DESCENDANTS = """
@@ -160,6 +210,21 @@ def meet(cr, parent_ids: list[int]) -> list[int]:
     return [barrier for barrier, remaining in cr.fetchall() if remaining <= 0]
 
 
+def rearm(cr, parent_ids: list[int]) -> list[int]:
+    """Have the done ones among these jobs counted anew by those behind them.
+
+    :return: the barriers that are closed again
+    """
+    cr.execute(_REARM, (list(parent_ids),))
+    return [row[0] for row in cr.fetchall()]
+
+
+def pending_behind(cr, barriers: list[int]) -> list[int]:
+    """The jobs behind these barriers that have been let into the queue already."""
+    cr.execute(_PENDING_BEHIND, (list(barriers),))
+    return [row[0] for row in cr.fetchall()]
+
+
 def behind(cr, barriers: list[int]) -> list[int]:
     """The jobs that wait behind these barriers."""
     cr.execute(_BEHIND, (list(barriers),))
@@ -228,16 +293,30 @@ def repair(cr, after: int = 0, limit: int = 5000) -> int:
     never = [id_ for id_, state, over in looked if over and state != "done"]
     if never:
         reason = "A job that it depends on was cancelled or deleted."
-        params = {"ids": descendants(cr, never), "reason": reason}
+        params = {"ids": descendants(cr, never)[:BATCH], "reason": reason}
         cr.execute(_CANCEL, params)
     return looked[-1][0] if len(looked) == limit else 0
 
 
-def let_go(cr, done: list[int]) -> None:
-    """Release who waited for these done jobs; harmless when that has been done."""
-    if done:
-        release(cr, meet(cr, done))
+def let_go(cr, done: list[int], limit: int = BATCH) -> bool:
+    """Release who waited for these done jobs; harmless when that has been done.
+
+    :param limit: at most so many; the done jobs stay due while more wait
+    :return: whether another call would release more
+    """
+    if not done:
+        return False
+    meet(cr, done)
+    cr.execute(_OPEN, (list(done),))
+    opened = [row[0] for row in cr.fetchall()]
+    cr.execute(_RELEASE_SOME, {"barriers": opened, "limit": limit})
+    more = cr.rowcount >= limit
+    cr.execute(_SOMEBODY_WAITS, (opened,))
+    if cr.fetchone()[0]:
+        cr.execute(_STILL_DUE, (list(done),))
+    else:
         released(cr, done)
+    return more
 
 
 def prune(cr, limit: int) -> int:

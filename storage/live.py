@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS queue_job_watch (
 );
 -- what people did by hand in the last minute
 CREATE TABLE IF NOT EXISTS queue_job_touch (
-    id serial PRIMARY KEY,
+    id bigserial PRIMARY KEY,
     at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
 );
 """

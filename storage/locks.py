@@ -12,8 +12,9 @@ so they work behind a connection pooler in transaction mode as well.
 ``PASS``
     Tried by runners: who does not get it leaves the pass to who has it.
 ``JOB``
-    Held by the lease of a running job; its key is the job's id. It is free at once
-    when the worker dies.
+    Held by the lease of a running job; the key is the job's id, beyond 32 bits too:
+    it follows the class number in a lock of one key (``job_key``). It is free at
+    once when the worker dies.
 ``RUNNER``
     Held by a runner while it has requests under way; its key is the runner's number.
 """
@@ -27,19 +28,35 @@ PASS = 1_900_119_002
 JOB = 1_900_119_003
 RUNNER = 1_900_119_004
 
+#: the key of a job's lock is this and the job's id
+JOB_KEYS = JOB << 32
+#: the ids of the jobs whose locks are held in this database
+HELD_JOBS = f"""
+ARRAY(SELECT ((classid::int8 - {JOB}) << 32) + objid::int8 FROM pg_locks
+       WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+         AND classid::int8 BETWEEN {JOB} AND {JOB} + 65535
+         AND database = (SELECT oid FROM pg_database
+                          WHERE datname = current_database()))
+"""
+
 _HOLD_SLOT = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
-_HOLD_JOB = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+_HOLD_JOB = "SELECT pg_try_advisory_xact_lock(%s)"
 _COMMIT_AND_HOLD_JOB = """
-COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%s, %s)
+COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%s)
 """
 _JOB_IS_HELD = """
 SELECT EXISTS (
     SELECT 1 FROM pg_locks
-     WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+     WHERE locktype = 'advisory' AND objsubid = 1 AND granted
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       AND classid = %s AND objid = %s
+       AND classid = %s::bigint >> 32 AND objid = %s::bigint & 4294967295
 )
 """
+
+
+def job_key(job_id: int) -> int:
+    """The key of the lock that the job's executor holds."""
+    return JOB_KEYS + job_id
 
 
 def hold_slot(cr) -> None:
@@ -49,7 +66,7 @@ def hold_slot(cr) -> None:
 
 def hold_job(cr, job_id: int) -> bool:
     """Show that the job lives, until the transaction of ``cr`` ends."""
-    cr.execute(_HOLD_JOB, (JOB, job_id))
+    cr.execute(_HOLD_JOB, (job_key(job_id),))
     return cr.fetchone()[0]
 
 
@@ -61,7 +78,7 @@ def commit_and_hold_job(cr, job_id: int) -> None:
 
     For a cursor in autocommit mode, whose transactions begin and end by word.
     """
-    cr.execute(_COMMIT_AND_HOLD_JOB, (JOB, job_id))
+    cr.execute(_COMMIT_AND_HOLD_JOB, (job_key(job_id),))
 
 
 def end(cr) -> None:
@@ -71,5 +88,6 @@ def end(cr) -> None:
 
 def job_is_held(cr, job_id: int) -> bool:
     """Whether somebody executes the job at this moment."""
-    cr.execute(_JOB_IS_HELD, (JOB, job_id))
+    key = job_key(job_id)
+    cr.execute(_JOB_IS_HELD, (key, key))
     return cr.fetchone()[0]

@@ -9,7 +9,7 @@ from ..core.histogram import SIZE
 from .rollup import HOUR
 
 _SUMS = f"""
-SELECT function, sum(done), sum(failed + died), sum(retry), sum(run_seconds)
+SELECT function, sum(done), sum(failed), sum(died), sum(retry), sum(run_seconds)
   FROM queue_job_stat
  WHERE grain = '{HOUR}' AND at >= %(since)s AND function = ANY(%(names)s)
  GROUP BY function
@@ -27,6 +27,7 @@ class Performance(NamedTuple):
 
     done: int = 0
     failed: int = 0
+    died: int = 0
     retry: int = 0
     run_seconds: float = 0.0
     run_histogram: list[int] | tuple[int, ...] = ()
@@ -44,9 +45,10 @@ def of_functions(cr, names: list[str], since) -> dict[str, Performance]:
         name: Performance(
             int(done),
             int(failed),
+            int(died),
             int(retry),
             float(seconds or 0.0),
             histograms.get(name, ()),
         )
-        for name, done, failed, retry, seconds in cr.fetchall()
+        for name, done, failed, died, retry, seconds in cr.fetchall()
     }

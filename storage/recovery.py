@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from ..core.outcome import Cancelled, Failed, Retry
-from .locks import JOB, RUNNER
+from .locks import HELD_JOBS, JOB_KEYS, RUNNER
 from .untold import noted
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
@@ -35,15 +35,15 @@ _BACK = "state = 'pending', date_enqueued = NULL, runner = NULL"
 # release: the requests for these attempts are over; who has started is left alone, who
 # is held by somebody is told apart, to be given back later
 _RELEASE_ENQUEUED = f"""
-WITH waiting AS (
-    SELECT job.id
-      FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
-      JOIN queue_job AS job ON job.id = given.id
-     WHERE job.attempt = given.attempt AND job.state = 'enqueued'
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
+), waiting AS (
+    SELECT job.id FROM given JOIN queue_job AS job USING (id, attempt)
+     WHERE job.state = 'enqueued'
 ), free AS (
-    SELECT id FROM queue_job
-     WHERE id IN (SELECT id FROM waiting) AND state = 'enqueued'
-       FOR NO KEY UPDATE SKIP LOCKED
+    SELECT job.id FROM given JOIN queue_job AS job ON job.id = given.id
+     WHERE job.attempt = given.attempt AND job.state = 'enqueued'
+       FOR NO KEY UPDATE OF job SKIP LOCKED
 ), released AS (
     UPDATE queue_job AS job SET {_BACK}
       FROM free WHERE job.id = free.id
@@ -62,8 +62,8 @@ RETURNING id
 """
 # release: enqueued by a runner that is gone, or by us without our knowing (the commit
 # went through, the connection did not live to tell). A runner that hangs holds its lock
-# for as long as it likes: then the age of its last sign of life counts. No order, which
-# another index than that of the jobs that run could serve.
+# for as long as it likes: then the age of its last sign of life counts. The order is not
+# that of the primary key, which would be read from one end to the other for it.
 _RELEASE_STALE = f"""
 UPDATE queue_job SET {_BACK}
  WHERE id = ANY(ARRAY(
@@ -71,9 +71,11 @@ UPDATE queue_job SET {_BACK}
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
            NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
-       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::int[])
+       AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::bigint[])
                 ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)})
                   OR coalesce(runner, -1) = ANY({_SILENT}) END
+     ORDER BY channel, id
+     LIMIT 1000
        FOR NO KEY UPDATE SKIP LOCKED
  ))
 RETURNING id, uuid, channel, attempt
@@ -85,7 +87,7 @@ SELECT id, coalesce(attempt, 0) FROM queue_job
  WHERE state = 'started'
    AND coalesce(date_started, '-infinity')
        NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
-   AND id <> ALL({_HELD.format(JOB)})
+   AND id <> ALL({HELD_JOBS})
  LIMIT %(limit)s
 """
 # Whoever gets the lock of a started job and its row proves that nobody executes it,
@@ -96,7 +98,7 @@ SELECT id, uuid, channel, coalesce(attempt, 0), coalesce(deaths, 0) + 1, worker,
        (SELECT reason FROM queue_job_stop WHERE job_id = job.id)
   FROM queue_job AS job
  WHERE id = %(id)s AND coalesce(attempt, 0) = %(attempt)s AND state = 'started'
-   AND pg_try_advisory_xact_lock({JOB}, id)
+   AND pg_try_advisory_xact_lock({JOB_KEYS} + id)
    FOR NO KEY UPDATE SKIP LOCKED
 """
 # rescue: the try is noted, the request to stop is answered, the job moves on

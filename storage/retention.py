@@ -5,23 +5,37 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from psycopg2 import sql
+
 # Per state by its own partial index, oldest first, and never more than a batch: the
 # locks and the dead rows of one transaction stay few.
 _OLD = """
 (SELECT id FROM queue_job
   WHERE state = 'done' AND channel = %(channel)s
     AND date_done < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
-    AND NOT release_due {functions}
+    AND NOT release_due {functions} {free}
   ORDER BY date_done LIMIT %(limit)s)
 UNION ALL
 (SELECT id FROM queue_job
   WHERE state = 'cancelled' AND channel = %(channel)s
     AND date_cancelled < (now() AT TIME ZONE 'UTC') - %(days)s * interval '1 day'
-    {functions}
+    {functions} {free}
   ORDER BY date_cancelled LIMIT %(limit)s)
 """
 _ONLY = "AND job_function_id = ANY(%(only)s)"
 _BUT = "AND (job_function_id IS NULL OR job_function_id <> ALL(%(but)s))"
+# Rows of other tables that refer to jobs, and let none go that they refer to.
+_REFERENCES = """
+SELECT namespace.nspname, relation.relname, attname
+  FROM pg_constraint AS reference
+  JOIN pg_class AS relation ON relation.oid = reference.conrelid
+  JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+  JOIN pg_attribute ON attrelid = relation.oid AND attnum = reference.conkey[1]
+ WHERE reference.contype = 'f' AND reference.confrelid = 'queue_job'::regclass
+   AND reference.confdeltype IN ('a', 'r')
+ ORDER BY 1, 2, 3
+"""
+_REFERRED = "EXISTS (SELECT FROM {} AS other WHERE other.{} = queue_job.id)"
 # ... with what hangs on them; their tries go by their foreign key
 _REMOVE = """
 WITH messages AS (
@@ -64,8 +78,12 @@ class Rule(NamedTuple):
     but: tuple[int, ...] = ()
 
 
-def old(cr, rule: Rule, limit: int) -> list[int]:
-    """Jobs that are over for longer than they are kept, at most ``limit`` a state."""
+def old(cr, rule: Rule, limit: int, referred: bool = False) -> list[int]:
+    """Jobs that are over for longer than they are kept, at most ``limit`` a state.
+
+    :param referred: those that cannot go, because rows of other tables refer to them,
+        instead of those that can
+    """
     functions = _ONLY if rule.only else _BUT if rule.but else ""
     params = {
         "channel": rule.channel,
@@ -74,8 +92,24 @@ def old(cr, rule: Rule, limit: int) -> list[int]:
         "but": list(rule.but),
         "limit": limit,
     }
-    cr.execute(_OLD.format(functions=functions), params)
+    references = _references(cr)
+    if referred and not references:
+        return []
+    any_ = sql.SQL(" OR ").join(references)
+    free = sql.SQL("AND {}({})").format(sql.SQL("" if referred else "NOT "), any_)
+    query = sql.SQL(_OLD).format(
+        functions=sql.SQL(functions), free=free if references else sql.SQL("")
+    )
+    cr.execute(query, params)
     return [row[0] for row in cr.fetchall()]
+
+
+def _references(cr) -> list[sql.Composed]:
+    cr.execute(_REFERENCES)
+    return [
+        sql.SQL(_REFERRED).format(sql.Identifier(schema, table), sql.Identifier(column))
+        for schema, table, column in cr.fetchall()
+    ]
 
 
 def channels(cr) -> set[str]:

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS queue_job_rollup (
     counted_up_to timestamp NOT NULL,
     cancelled_up_to timestamp NOT NULL,
     -- the tries that were under way then, by their job and their start
-    running_ids integer[],
+    running_ids bigint[],
     running_since timestamp[]
 );
 INSERT INTO queue_job_rollup (id, counted_up_to, cancelled_up_to)
@@ -84,9 +84,14 @@ _DONE = """
                    job.date_started - greatest(job.date_created, job.eta))
            END AS wait
 """
-_TRIED = """
+# A worker's death that failed its job is a failure; any other one was rescued.
+_FATAL = """try.outcome = 'died' AND job.state = 'failed' AND NOT EXISTS (
+                    SELECT FROM queue_job_try AS later
+                     WHERE later.job_id = job.id AND later.id > try.id)"""
+_TRIED = f"""
     SELECT try.date_ended, job.channel, job.model_name, job.method_name,
-           CASE try.outcome WHEN 'cancelled' THEN 'stopped' ELSE try.outcome END,
+           CASE WHEN try.outcome = 'cancelled' THEN 'stopped'
+                WHEN {_FATAL} THEN 'failed' ELSE try.outcome END,
            CASE WHEN try.outcome <> 'died' THEN try.exec_time END, NULL
 """
 
@@ -157,10 +162,17 @@ noted AS (
               FROM queue_job WHERE state = 'started') AS running
 )
 INSERT INTO queue_job_stat AS stat (
-       grain, at, channel, function, {", ".join(OUTCOMES)},
+       id, grain, at, channel, function, {", ".join(OUTCOMES)},
        wait_count, wait_seconds, wait_histogram,
        run_count, run_seconds, run_histogram)
-SELECT grain, CASE grain WHEN 'total' THEN 'epoch' ELSE date_trunc(grain, minute) END,
+SELECT coalesce(
+           (SELECT id FROM queue_job_stat AS known
+             WHERE (known.grain, known.at, known.channel, known.function)
+                   = (sums.grain, sums.at, sums.channel, sums.function)),
+           nextval('queue_job_stat_id_seq')), *
+  FROM (
+SELECT grain, CASE grain WHEN 'total' THEN 'epoch'
+                   ELSE date_trunc(grain, minute) END AS at,
        channel, function, {_OUTCOMES},
        coalesce(sum(number) FILTER (WHERE waited IS NOT NULL), 0),
        coalesce(sum(wait), 0), ARRAY[{_WAITS}],
@@ -168,6 +180,7 @@ SELECT grain, CASE grain WHEN 'total' THEN 'epoch' ELSE date_trunc(grain, minute
        coalesce(sum(run), 0), ARRAY[{_RUNS}]
   FROM cells CROSS JOIN unnest(%(grains)s) AS grain
  GROUP BY 1, 2, 3, 4
+  ) AS sums
     ON CONFLICT (grain, at, channel, function) DO UPDATE
    SET {_ADDED},
        wait_histogram = ARRAY[{_ADDED_WAITS}], run_histogram = ARRAY[{_ADDED_RUNS}]

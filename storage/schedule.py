@@ -104,7 +104,7 @@ SELECT job.id, job.channel, job.priority,
     SELECT id, channel, priority, date_created FROM queue_job
      WHERE state = 'pending' AND ready AND channel = wanted.channel
        AND (eta IS NULL OR eta <= {_UTC})
-       AND id <> ALL(%s::int[])
+       AND id <> ALL(%s::bigint[])
      ORDER BY channel, priority, date_created, id
      LIMIT wanted.number
  ) AS job
@@ -126,7 +126,7 @@ SELECT job.id, job.channel, job.priority,
 _MARK_ENQUEUED = f"""
 WITH wanted AS (
     SELECT job.id, given.place
-      FROM unnest(%s::int[]) WITH ORDINALITY AS given (id, place)
+      FROM unnest(%s::bigint[]) WITH ORDINALITY AS given (id, place)
       JOIN queue_job AS job ON job.id = given.id
      WHERE job.state = 'pending' AND job.ready
        FOR NO KEY UPDATE OF job SKIP LOCKED

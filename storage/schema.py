@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from . import sealing
+from . import ids, sealing
 
 # What changes while a job is started lives outside of its row, which belongs to the
 # executor until the job ends: a finished body never fails on its own row.
 _TABLES = """
 -- requests to stop a running job
 CREATE TABLE IF NOT EXISTS queue_job_stop (
-    job_id integer PRIMARY KEY,
+    job_id bigint PRIMARY KEY,
     requested_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
     user_id integer,
     reason varchar
@@ -27,13 +27,13 @@ CREATE TABLE IF NOT EXISTS queue_job_channel_alias (
 );
 -- a barrier opens when all the jobs before it are done
 CREATE TABLE IF NOT EXISTS queue_job_barrier (
-    id serial PRIMARY KEY,
+    id bigserial PRIMARY KEY,
     remaining integer NOT NULL
 );
 -- the jobs before a barrier
 CREATE TABLE IF NOT EXISTS queue_job_edge (
-    barrier_id integer NOT NULL,
-    parent_id integer NOT NULL,
+    barrier_id bigint NOT NULL,
+    parent_id bigint NOT NULL,
     met boolean NOT NULL DEFAULT false,
     PRIMARY KEY (barrier_id, parent_id)
 );
@@ -43,15 +43,15 @@ CREATE INDEX IF NOT EXISTS queue_job_edge_unmet_idx
     ON queue_job_edge (parent_id) WHERE NOT met;
 -- ends of jobs that runners wrote, until who has to know of them is told
 CREATE TABLE IF NOT EXISTS queue_job_untold (
-    id serial PRIMARY KEY,
-    job_id integer NOT NULL,
+    id bigserial PRIMARY KEY,
+    job_id bigint NOT NULL,
     state varchar NOT NULL,
     tries integer NOT NULL DEFAULT 0,
     due timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
 );
 -- how far the body of a running job says it is
 CREATE TABLE IF NOT EXISTS queue_job_progress (
-    job_id integer PRIMARY KEY,
+    job_id bigint PRIMARY KEY,
     done double precision NOT NULL DEFAULT 0,
     total double precision NOT NULL DEFAULT 0,
     message varchar,
@@ -61,24 +61,28 @@ CREATE TABLE IF NOT EXISTS queue_job_progress (
 
 # Rows live shortly in the parts of the table that the queue looks at: have them
 # vacuumed by their number, not by a share of a table that may hold millions.
-_TUNING = """
-ALTER TABLE queue_job SET (
-    autovacuum_vacuum_scale_factor = 0.01,
-    autovacuum_vacuum_threshold = 1000,
-    autovacuum_analyze_scale_factor = 0.05,
-    autovacuum_vacuum_cost_delay = 0
-)
-"""
+_TUNING = {
+    "autovacuum_vacuum_scale_factor": "0",
+    "autovacuum_vacuum_threshold": "10000",
+    "autovacuum_vacuum_cost_delay": "0",
+    "autovacuum_analyze_scale_factor": "0",
+    "autovacuum_analyze_threshold": "50000",
+}
+_OPTIONS = "SELECT reloptions FROM pg_class WHERE oid = 'queue_job'::regclass"
 
 # A row that another tool inserts by SQL is a sound one.
-_DEFAULTS = """
-ALTER TABLE queue_job
-    ALTER COLUMN ready SET DEFAULT true,
-    ALTER COLUMN attempt SET DEFAULT 0,
-    ALTER COLUMN deaths SET DEFAULT 0,
-    ALTER COLUMN retry SET DEFAULT 0,
-    ALTER COLUMN identity_twin SET DEFAULT false,
-    ALTER COLUMN release_due SET DEFAULT false
+_DEFAULTS = {
+    "ready": "true",
+    "attempt": "0",
+    "deaths": "0",
+    "retry": "0",
+    "identity_twin": "false",
+    "release_due": "false",
+}
+_HAVE_DEFAULTS = """
+SELECT attname, pg_get_expr(adbin, adrelid)
+  FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+ WHERE adrelid = 'queue_job'::regclass
 """
 
 _DROP = """
@@ -91,8 +95,10 @@ DROP TABLE IF EXISTS
 
 def prepare(cr) -> None:
     """Create what is missing of the tables; harmless when all is there."""
-    for script in (_TABLES, _TUNING, _DEFAULTS):
-        cr.execute(script)
+    cr.execute(_TABLES)
+    _tune(cr)
+    _set_defaults(cr)
+    ids.widen(cr)
     sealing.prepare(cr)
 
 
@@ -100,3 +106,25 @@ def drop(cr) -> None:
     """Remove the tables, at the uninstallation."""
     cr.execute(_DROP)
     sealing.drop(cr)
+
+
+# What is as it should be is left alone: ALTER TABLE waits for everybody, and everybody
+# waits for it, whether it changes anything or not.
+def _tune(cr) -> None:
+    cr.execute(_OPTIONS)
+    have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
+    wrong = [f"{k} = {v}" for k, v in _TUNING.items() if have.get(k) != v]
+    if wrong:
+        cr.execute(f"ALTER TABLE queue_job SET ({', '.join(wrong)})")
+
+
+def _set_defaults(cr) -> None:
+    cr.execute(_HAVE_DEFAULTS)
+    have = dict(cr.fetchall())
+    wrong = [
+        f"ALTER COLUMN {name} SET DEFAULT {value}"
+        for name, value in _DEFAULTS.items()
+        if have.get(name) != value
+    ]
+    if wrong:
+        cr.execute(f"ALTER TABLE queue_job {', '.join(wrong)}")

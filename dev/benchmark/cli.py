@@ -47,6 +47,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="which ones; none: all",
     )
     add("--target", choices=(*TARGETS, "both"), default="both", help="what; both")
+    add(
+        "--against",
+        metavar="REVISION",
+        help="measure ours beside itself at a revision of git too, with ratios",
+    )
     add("--rounds", type=int, help="how often; 5, or 1 with --quick")
     add(
         "--quick",
@@ -85,6 +90,8 @@ class Benchmark:
         names = [name for name in FIGURES if name in self._wanted()]
         self.figures: list[Figure] = [FIGURES[name]() for name in names]
         wanted = TARGETS if options.target == "both" else (options.target,)
+        if options.against:
+            wanted = (*wanted, "before")
         if options.profile:
             wanted = ("ours",)
         workers = self.sizes.workers
@@ -111,10 +118,14 @@ class Benchmark:
         with Database("postgres") as db:
             postgresql = " ".join(db.one("SELECT version()").split()[:2])
             self.postmaster = db.postmaster()
+            names = ("fsync", "full_page_writes", "synchronous_commit")
+            durable = {name: db.one(f"SHOW {name}") for name in names}
         return {
             "rounds": self.rounds,
             "cores": os.cpu_count(),
             "postgresql": postgresql,
+            "durable": durable,
+            "against": self.options.against,
             "commit": self._commit(),
             "sizes": "quick" if self.options.quick else "full",
             "counts": asdict(self.sizes),

@@ -12,7 +12,7 @@ from .results import Results, Row
 HEAD = ("figure", "metric", "ours", "peer", "ratio", "demand", "")
 # Percent of the machine that others may take.
 DISTURBED = 10
-COLOUR = {"ours": "#1f77b4", "peer": "#bbbbbb"}
+COLOUR = {"ours": "#1f77b4", "peer": "#bbbbbb", "before": "#ff7f0e"}
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -36,7 +36,25 @@ def table(results: Results, figures: list[Figure]) -> str:
     text.insert(1, _line(["-" * width for width in widths], widths))
     for (figure, target), reason in results.failures.items():
         text.append(f"\n{figure}, {target}: {reason.strip().splitlines()[-1]}")
-    return "\n".join([*text, "", *_notes(results)])
+    return "\n".join([*text, "", *_against(results, figures), *_notes(results)])
+
+
+def _against(results: Results, figures: list[Figure]) -> list[str]:
+    """Ours beside ours of another revision; the ratio is the median of the rounds'."""
+    lines = []
+    for figure in figures:
+        for metric in figure.metrics:
+            found = results.against(figure.name, metric.key)
+            if found is not None:
+                ours, before = (number(value, metric.unit) for value in found[:2])
+                ratio = f"{found[2]:.3f}x"
+                lines.append((figure.name, metric.label, ours, before, ratio))
+    if not lines:
+        return []
+    head = ("figure", "metric", "ours", str(results.about["against"]), "ratio")
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(5)]
+    rule = _line(["-" * width for width in widths], widths)
+    return [_line(head, widths), rule, *(_line(line, widths) for line in lines), ""]
 
 
 def _notes(results: Results) -> list[str]:
@@ -44,6 +62,7 @@ def _notes(results: Results) -> list[str]:
     notes = [
         f"{about['rounds']} rounds, medians; {about['cores']} cores,"
         f" {about['postgresql']}, commit {about['commit']}.",
+        ", ".join(f"{name} {value}" for name, value in about["durable"].items()) + ".",
         f"Sizes: {about['sizes']}; ours enqueues and drains"
         f" {about['counts']['ours_times']} times as many jobs as the peer.",
     ]

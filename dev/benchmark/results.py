@@ -35,6 +35,15 @@ class Results:
         values = self.values.get((figure, key, target))
         return median(values) if values else None
 
+    def against(self, figure: str, key: str) -> tuple[float, float, float] | None:
+        """Ours, ours before (medians), and the median of the rounds' ratios."""
+        ours = self.values.get((figure, key, "ours"), [])
+        before = self.values.get((figure, key, "before"), [])
+        ratios = [o / b for o, b in zip(ours, before, strict=False) if b]
+        if not ratios:
+            return None
+        return median(ours), median(before), median(ratios)
+
     def row(self, figure: Figure, metric: Metric) -> Row:
         ours = self.median(figure.name, metric.key, "ours")
         peer = self.median(figure.name, metric.key, "peer")

@@ -51,7 +51,7 @@ class Session:
 
     def many(self, count: int) -> int:
         """A number of jobs that keeps this target busy as long as the other."""
-        return count * (self.sizes.ours_times if self.target.name == "ours" else 1)
+        return count * (self.sizes.ours_times if self.target.name != "peer" else 1)
 
     # --------------------------------------------------------- database
     @property

@@ -34,7 +34,11 @@ class Paths:
             odoo=env["BENCH_ODOO"],
             addons=Path(env["BENCH_ADDONS"]),
             prefix=env["BENCH_PREFIX"],
-            sources={"ours": env["BENCH_OURS"], "peer": env["BENCH_PEER"]},
+            sources={
+                "ours": env["BENCH_OURS"],
+                "peer": env["BENCH_PEER"],
+                "before": env.get("BENCH_BEFORE", ""),
+            },
         )
 
     def frozen(self) -> Paths:

@@ -46,7 +46,7 @@ DEPENDENCIES = "mail,base_sparse_field,web"
 
 @dataclass(frozen=True)
 class Target:
-    """An add-on to measure: "ours" or "peer"."""
+    """An add-on to measure: "ours", "peer" or "before", ours at another revision."""
 
     name: str
     paths: Paths

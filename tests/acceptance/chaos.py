@@ -203,7 +203,7 @@ class Watch(threading.Thread):
 SELECT id, attempt, state, channel,
        state = 'started' AND id IN (
            SELECT objid FROM pg_locks
-            WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+            WHERE locktype = 'advisory' AND objsubid = 1 AND granted
               AND classid = 1900119003
               AND database = (SELECT oid FROM pg_database
                                WHERE datname = current_database()))

@@ -10,12 +10,32 @@ import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 
 import psycopg2
 
 from .network import Network
 from .server import TEST_DB, free_port, wait_until
+
+
+def clock_at(hour: int) -> dict[str, str]:
+    """The variables that have it be that hour (UTC) of today for a process.
+
+    :raises AssertionError: there is no libfaketime
+    """
+    library = os.environ.get("QUEUE_JOB_TEST_FAKETIME", "")
+    assert library, "libfaketime is missing: apt-get install libfaketime"
+    now = datetime.now(timezone.utc)
+    wanted = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    site = Path(__file__).resolve().parents[2] / "dev" / "clock_site"
+    paths = [str(site), os.environ.get("PYTHONPATH", "")]
+    return {
+        "LD_PRELOAD": library,
+        "FAKETIME": f"{(wanted - now).total_seconds():+.0f}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
 
 
 class Bouncer:
@@ -97,10 +117,12 @@ class Cluster:
     """A PostgreSQL that a test may kill, with a copy of the test database.
 
     :param network: it listens there, on the side of the database
+    :param environ: variables of its programs, such as those of :func:`clock_at`
     """
 
-    def __init__(self, network: Network | None = None):
+    def __init__(self, network: Network | None = None, environ=None):
         self.network = network
+        self.environ = environ or {}
         self.folder = Path(tempfile.mkdtemp(prefix="qj-pg-", dir="/tmp"))
         self.port = free_port()
         self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -163,7 +185,9 @@ class Cluster:
         )
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self.bin / program), *arguments]
+        # last: who becomes another user must not have the library of a clock before
+        settings = [f"{name}={value}" for name, value in self.environ.items()]
+        command = ["env", *settings, str(self.bin / program), *arguments]
         if os.getuid() == 0:
             command = [
                 "setpriv",

@@ -48,7 +48,7 @@ class TestRescue(ChaosCase):
         cnx = self.db.connect()
         self.addCleanup(cnx.close)
         with cnx.cursor() as cr:
-            cr.execute("SELECT pg_advisory_xact_lock(%s, %s)", (JOB_LOCK, job_id))
+            cr.execute("SELECT pg_advisory_xact_lock(%s)", ((JOB_LOCK << 32) + job_id,))
         server = self.enterContext(Server(self.db, workers=2))
         self.shell.run('env.ref("queue_job.channel_root").paused = False')
         waits = (

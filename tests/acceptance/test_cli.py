@@ -116,6 +116,24 @@ class TestRun(CliCase):
         self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
 
 
+class TestReading(CliCase):
+    def test_jobs_are_listed_and_shown_without_a_registry(self):
+        self.database.shell(
+            "env['test.queue.effect'].with_delay(description='One').leave('x')"
+        )
+        (job,) = self.result("list", "--channel", "root", "--state", "pending")["jobs"]
+        self.assertEqual(job["method"], "test.queue.effect.leave")
+        text = self.command("show", job["uuid"], "--verbose")
+        self.assertIn("name: One", text)
+        self.assertNotIn("Registry loaded", self.error)
+        # ... which is said where one is
+        self.command("channels", "--verbose")
+        self.assertIn("Registry loaded", self.error)
+        self.command("show", "nothing", code=2)
+        self.assertIn("There is no job nothing", self.error)
+        self.command("list", "--state", "failed", code=1)
+
+
 class TestOthers(CliCase):
     def test_what_cannot_be_done_is_refused_with_the_reason(self):
         self.command("pause", "nowhere", code=2)

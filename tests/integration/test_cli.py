@@ -4,14 +4,22 @@
 import contextlib
 import io
 import json
+import os
 from unittest.mock import patch
 
 from odoo.cli.command import find_command
 from odoo.tests.common import BaseCase
 
 from odoo.addons.queue_job import storage
-from odoo.addons.queue_job.console import Refused, commands, texts
+from odoo.addons.queue_job.console import (
+    Refused,
+    checking,
+    commands,
+    reading,
+    texts,
+)
 from odoo.addons.queue_job.core import channel_config
+from odoo.addons.queue_job.models import queue_job_health
 
 from .test_operations import OperationsCase
 
@@ -183,6 +191,112 @@ class TestSelection(OperationsCase):
         found = commands.requeue(self.env, commands.domain(uuids=["none"]))
         self.assertFalse(found["ok"])
         self.assertEqual(texts.move(found), "No job matches.")
+
+    def test_jobs_are_set_done(self):
+        job = self.job("failed")
+        found = commands.done(self.env, commands.domain())
+        self.assertEqual(texts.move(found), "1 jobs match, 1 were set done.")
+        self.assertEqual(self.env["queue.job"].browse(job).state, "done")
+
+    def test_a_channel_that_is_none_is_told_with_what_was_meant(self):
+        self.channel("export")
+        commands.check_channels(self.env, ["export", "root"])
+        with self.assertRaisesRegex(Refused, "Did you mean root.export[?]"):
+            commands.check_channels(self.env, ["root.exprot"])
+        # a channel that has gone, with jobs left in it
+        self.job("failed", channel="root.gone")
+        commands.check_channels(self.env, ["gone"])
+
+
+class TestReading(OperationsCase):
+    def test_jobs_are_listed_by_all_their_conditions(self):
+        below = self.uuid(self.job("failed", channel="root.a.b"))
+        other = self.uuid(self.job("failed", channel="root.ab"))
+        self.job("done", channel="root.a")
+        for conditions, wanted in (
+            ({"channels": ["a"], "chosen": ["failed"]}, [below]),
+            ({"chosen": ["failed"], "methods": ["res.partner.write"]}, [other, below]),
+            ({"chosen": ["failed"], "methods": ["<res.partner>.read"]}, []),
+            ({"uuids": [other]}, [other]),
+        ):
+            with self.subTest(conditions):
+                found = reading.list_jobs(self.cr, **conditions)
+                self.assertEqual([job["uuid"] for job in found["jobs"]], wanted)
+                self.assertEqual(found["ok"], bool(wanted))
+        self.assertEqual(len(reading.list_jobs(self.cr, limit=2)["jobs"]), 2)
+        self.assertIn("root.a.b", texts.jobs(reading.list_jobs(self.cr)))
+
+    def uuid(self, job_id):
+        return self.env["queue.job"].browse(job_id).uuid
+
+    def test_a_job_is_shown_with_its_attempts(self):
+        job = self.job("failed", exc_name="ValueError", exc_message="no price")
+        self.tried(job, "failed", exc_name="ValueError", attempt=1)
+        found = reading.show(self.cr, self.uuid(job))
+        json.dumps(found)
+        text = texts.job(found)
+        self.assertIn("exc_message: no price", text)
+        self.assertIn("attempt 1: failed", text)
+
+    def test_no_such_job_is_refused(self):
+        with self.assertRaisesRegex(Refused, "There is no job nothing"):
+            reading.show(self.cr, "nothing")
+
+
+class TestCheck(OperationsCase):
+    def setUp(self):
+        super().setUp()
+        self.runner()
+        self.config = queue_job_health.odoo_config
+        self.set(dbfilter="", workers=0)
+
+    def set(self, **options):
+        names = ["base", "web", "queue_job"]
+        options = {"server_wide_modules": names, **options}
+        self.enterContext(patch.dict(self.config.options, options))
+
+    def codes(self):
+        found = checking.check(self.env)
+        self.assertEqual(
+            found["ok"], not any(each["error"] for each in found["findings"])
+        )
+        self.assertTrue(texts.check(found))
+        return {each["code"] for each in found["findings"]} - self.before
+
+    before = frozenset()
+
+    def test_each_mistake_is_named(self):
+        self.before = self.codes()
+        for mistake, code in (
+            (lambda: self.waiting(1, "root.nowhere"), "jobs_in_unknown_channel"),
+            (lambda: self.waiting(1, method_name="t_gone"), "method_gone"),
+            (lambda: self.waiting(1, model_name="t.gone"), "method_gone"),
+            (lambda: self.set(dbfilter="^another$"), "dbfilter"),
+            (lambda: self.cr.execute("DELETE FROM queue_job_runner"), "runner_missing"),
+            (lambda: self.set(server_wide_modules=["base"]), "not_server_wide"),
+            (self.function_gone, "function_gone"),
+            (self.skewed, "clock_skew"),
+            (self.crowded, "capacity_above_workers"),
+            (lambda: self.written("root:nonsense"), "bad_option"),
+            (lambda: self.written("root:4,root.exprot:2"), "unknown_channel"),
+        ):
+            with self.subTest(code), self.env.cr.savepoint():
+                mistake()
+                self.assertIn(code, self.codes())
+
+    def function_gone(self):
+        self.env["queue.job.function"].create({"name": "<res.partner>.t_gone"})
+
+    def skewed(self):
+        self.enterContext(patch.object(checking.time, "time", lambda: 0.0))
+
+    def crowded(self):
+        self.set(workers=2)
+        self.env.ref("queue_job.channel_root").capacity = 3
+
+    def written(self, text):
+        name = {"ODOO_QUEUE_JOB_CHANNELS": text}
+        self.enterContext(patch.dict(os.environ, name))
 
 
 class TestTexts(BaseCase):

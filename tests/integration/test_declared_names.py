@@ -171,6 +171,22 @@ class TestOnFail(NamesCase):
         self.assertEqual(found, expected)
 
 
+class TestDeclaredByMistake(NamesCase):
+    def test_what_all_models_have_is_not_to_be_declared(self):
+        for name in ("write", "unlink", "_create", "with_user"):
+            declared_names.declare_action(name)
+            declared_names.declare_on_fail(name)
+            self.addCleanup(declared_names._actions.discard, name)
+            self.addCleanup(declared_names._failures.discard, name)
+            for model in ("queue.job", "res.partner"):
+                model_class = type(self.env[model])
+                with self.subTest(f"{model}.{name}"):
+                    self.assertFalse(
+                        declared_names.is_related_action(model_class, name)
+                    )
+                    self.assertFalse(declared_names.is_on_fail(model_class, name))
+
+
 class TestNames(NamesCase):
     def test_every_name_that_is_not_written_in_the_code_has_its_reason(self):
         found = {}

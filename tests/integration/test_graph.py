@@ -65,6 +65,31 @@ class TestGraph(TransactionCase):
         parent.invalidate_recordset()
         self.assertFalse(parent.release_due)
 
+    def test_many_that_wait_for_one_are_released_some_at_a_time(self):
+        (first,), others = self.calls(1), self.calls(7)
+        first.on_done(group(*others)).delay()
+        parent, children = self.records([first]), self.records(others)
+        self.set_state(parent, "done")
+        seen = []
+        for _time in range(4):
+            more = storage.graph.let_go(self.env.cr, parent.ids, limit=3)
+            self.env.invalidate_all()
+            waiting = children.filtered(lambda job: job.state != "pending")
+            seen.append((more, len(waiting), parent.release_due))
+        self.assertEqual(
+            seen,
+            [(True, 4, True), (True, 1, True), (False, 0, False), (False, 0, False)],
+        )
+
+    def test_what_is_left_of_many_is_due_though_nobody_had_noted_it(self):
+        (first,), others = self.calls(1), self.calls(4)
+        first.on_done(group(*others)).delay()
+        parent = self.records([first])
+        self.set_state(parent, "done")
+        self.env.cr.execute("UPDATE queue_job SET release_due = false")
+        storage.graph.let_go(self.env.cr, parent.ids, limit=3)
+        self.assertIn(parent.id, storage.graph.release_due(self.env.cr))
+
     def test_a_job_attached_to_one_that_ended_meanwhile_is_released(self):
         (first,), (second,) = self.calls(1), self.calls(1)
         first.on_done(second).delay()

@@ -95,7 +95,7 @@ class TestPlans(TransactionCase):
         )
 
     def test_old_jobs_are_found_by_their_date(self):
-        query = retention._OLD.format(functions="")
+        query = retention._OLD.format(functions="", free="")
         params = {"channel": "root.c0", "days": 30, "limit": 100}
         plan = self.plan(query, params)
         self.assertIn("queue_job_done_idx", plan)
@@ -113,3 +113,76 @@ class TestPlans(TransactionCase):
         self.assertIn("jit = off", execution._PLANS)
         self.assertIn("jit = off", schedule._PLANS)
         self.assertTrue(storage.prepared)
+
+
+#: what the jobs can be when the statistics are taken
+MOMENTS = {
+    "all are pending": "state = 'pending', ready = true",
+    "all wait for their date": "state = 'pending', ready = false, eta = now()",
+    "all are enqueued": "state = 'enqueued', date_enqueued = now()",
+    "all run": "state = 'started', date_started = now()",
+    "all are done": "state = 'done', date_done = now() - interval '1 minute'",
+}
+_DONE = "state = 'done', date_done = now() - interval '1 day', ready = true, eta = NULL"
+
+
+class TestPlansOfAnyMoment(TransactionCase):
+    """What runs by the clock reads indexes that hold what it looks for, though the
+    statistics are those of the worst moment."""
+
+    def setUp(self):
+        super().setUp()
+        self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
+        self.env["res.partner"].browse(1).with_delay().write({"ref": "x"})
+        self.env.flush_all()
+        names = [name for name in insertion.COLUMNS if name not in ("id", "uuid")]
+        columns = ", ".join(names)
+        self.env.cr.execute(
+            f"INSERT INTO queue_job (uuid, {columns}, attempt)"
+            f" SELECT md5(random()::text || number), {columns}, 1"
+            " FROM (SELECT * FROM queue_job ORDER BY id DESC LIMIT 1) AS job,"
+            " generate_series(1, 10000) number"
+        )
+
+    def statements(self):
+        """What runs by the clock: ``{name: (query, params)}``"""
+        stale = {"runner": 1, "flying": [], "grace": 1}
+        return {
+            "look": (schedule._LOOK, None),
+            "promote": (schedule._PROMOTE_DUE, {"limit": 100}),
+            "read": (schedule._READ, None),
+            "candidates": (schedule._CANDIDATES, (["root"], [4], [])),
+            "stale": (recovery._RELEASE_STALE, stale),
+            "orphans": (recovery._ORPHANS, {"grace": 1, "limit": 100}),
+            "release due": (graph._RELEASE_DUE, None),
+            "channels": (recovery._WAITING_CHANNELS, None),
+            "channelless": (recovery._ADOPT_CHANNELLESS, None),
+        }
+
+    def test_the_whole_table_is_never_read_whatever_the_statistics_say(self):
+        for moment, assignments in MOMENTS.items():
+            self.env.cr.execute(f"UPDATE queue_job SET {assignments}")
+            self.env.cr.execute("ANALYZE queue_job")
+            # What the statistics tell of is over.
+            self.env.cr.execute(f"UPDATE queue_job SET {_DONE}")
+            self.env.cr.execute(schedule._PLANS)
+            for name, (query, params) in self.statements().items():
+                with self.subTest(moment=moment, statement=name):
+                    whole = _whole_scans(self.plan(query, params))
+                    self.assertEqual(whole, [])
+
+    def plan(self, query, params):
+        self.env.cr.execute("EXPLAIN (FORMAT JSON) " + query, params)
+        return self.env.cr.fetchone()[0][0]["Plan"]
+
+
+def _whole_scans(plan):
+    """The parts of a plan that read all rows of ``queue_job``."""
+    found = []
+    if plan.get("Relation Name") == "queue_job":
+        by_key = plan.get("Index Name") == "queue_job_pkey"
+        if plan["Node Type"] == "Seq Scan" or (by_key and "Index Cond" not in plan):
+            found.append((plan["Node Type"], plan.get("Index Name")))
+    for part in plan.get("Plans", ()):
+        found += _whole_scans(part)
+    return found

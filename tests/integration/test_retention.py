@@ -45,6 +45,24 @@ class TestRetention(TransactionCase):
             (young + unfinished + failed).ids,
         )
 
+    def test_a_job_that_another_table_refers_to_stays_and_stops_nothing(self):
+        self.root.removal_interval = 10
+        kept, gone = self.ended("done", 12), self.ended("done", 11)
+        self.env.cr.execute("CREATE TABLE x_refers (job bigint REFERENCES queue_job)")
+        self.env.cr.execute("INSERT INTO x_refers VALUES (%s)", (kept.id,))
+        with self.assertLogs(queue_job_retention.__name__, "WARNING") as logs:
+            self.vacuum()
+        self.assertIn("1 old jobs stay", logs.output[0])
+        self.assertTrue(kept.exists())
+        self.assertFalse(gone.exists())
+
+    def test_the_clean_up_of_odoo_removes_old_jobs_too(self):
+        self.root.removal_interval = 10
+        old = self.ended("done", 11)
+        with patch.object(type(self.env["ir.cron"]), "_commit_progress"):
+            self.env["queue.job"]._gc_old_jobs()
+        self.assertFalse(old.exists())
+
     def test_a_function_may_keep_its_jobs_longer_or_shorter(self):
         self.root.removal_interval = 10
         model = self.env["ir.model"]._get("res.partner")

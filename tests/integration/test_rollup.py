@@ -96,6 +96,14 @@ class TestRollup(RollupCase):
         # how long the dead one ran is not known
         self.assertEqual(self.stats()["run_count"], 3)
 
+    def test_a_death_that_failed_the_job_is_a_failure_and_the_others_were_rescued(self):
+        job = self.job("failed")
+        self.tried(job, "died", ended=40)
+        self.tried(job, "died", ended=30)
+        self.tried(self.job("done", ended=20), "died", ended=30)
+        self.add_up()
+        self.assertEqual(self.outcomes(), {"done": 1, "failed": 1, "died": 2})
+
     def test_a_stopped_job_is_counted_as_cancelled_with_its_run(self):
         job = self.job("cancelled")
         self.tried(job, "cancelled", ran=2)

@@ -50,8 +50,8 @@ class TestRescue(HousekeepingCase):
     def test_a_job_that_took_its_lock_meanwhile_is_left_alone(self):
         job, keeper = self.started(), self.keeper()
         self.call(keeper.look_after, 0.0, ())
-        query = "SELECT pg_advisory_xact_lock(%s, %s)"
-        with self.other_transaction(query, (locks.JOB, job)):
+        query = "SELECT pg_advisory_xact_lock(%s)"
+        with self.other_transaction(query, (locks.job_key(job),)):
             self.assertFalse(self.call(keeper.look_after, 5.0, ()))
             # It was alive in between: all begins anew.
         self.assertFalse(self.call(keeper.look_after, 6.0, ()))

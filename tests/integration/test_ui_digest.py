@@ -5,6 +5,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user
 
 from odoo.addons.queue_job.clock import utcnow
+from odoo.addons.queue_job.sentinel import machine
 
 
 class TestDigest(TransactionCase):
@@ -94,6 +95,20 @@ class TestDigest(TransactionCase):
         self.failed()
         self.viewer.group_ids = [(6, 0, self.env.ref("base.group_user").ids)]
         self.assertFalse(self.told())
+
+    def test_a_failure_says_job_record_error_and_that_it_is_not_retried(self):
+        job = self.failed()
+        partners = self.env["res.partner"].create(
+            [{"name": f"T{index}"} for index in range(5)]
+        )
+        machine(job).write({"name": "Send it", "records": partners, "retry": 2})
+        job.exc_name, job.exc_message = "requests.ReadTimeout", "no answer\nafter 5 s"
+        text = job._message_failed_job()
+        for part in ("“Send it”", "T0, T1, T2 and 2 more", "ReadTimeout: no answer."):
+            self.assertIn(part, text)
+        self.assertIn("Attempts: 2. It is not retried by itself", text)
+        partners.unlink()
+        self.assertIn("on queue.job failed", job._message_failed_job())
 
     def test_who_has_a_digest_does_not_follow_each_failure(self):
         self.subscribe(self.manager)
