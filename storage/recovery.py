@@ -62,8 +62,8 @@ RETURNING id
 """
 # release: enqueued by a runner that is gone, or by us without our knowing (the commit
 # went through, the connection did not live to tell). A runner that hangs holds its lock
-# for as long as it likes: then the age of its last sign of life counts. The order is not
-# that of the primary key, which would be read from one end to the other for it.
+# for as long as it likes: then the age of its last sign of life counts. The order is
+# not that of the primary key, which would be read from one end to the other for it.
 _RELEASE_STALE = f"""
 UPDATE queue_job SET {_BACK}
  WHERE id = ANY(ARRAY(
