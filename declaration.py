@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any
 
 from . import declared_names
 from .core.channel_config import normalize_name
@@ -69,6 +72,7 @@ def job(
             retry_policy=retry_policy,
             on_fail=on_fail,
         )
+    _check_runs_through(func)
     declaration = _of(func)
     declaration.delayable = True
     declaration.channel = normalize_name(default_channel)
@@ -100,6 +104,40 @@ def related_action(action: str | None = None, **kwargs):
         return func
 
     return decorate
+
+
+def _check_runs_through(func: Callable) -> None:
+    code = inspect.unwrap(func)
+    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+        raise TypeError(
+            f"@job on {func.__qualname__}: a method with yield does nothing when it is"
+            " called, so its jobs would be done without having run. Return a list, or"
+            " have another method go through what this one yields."
+        )
+    if inspect.iscoroutinefunction(code):
+        raise TypeError(
+            f"@job on {func.__qualname__}: nobody awaits a method with async def, so"
+            " its jobs would be done without having run. Have a plain method call"
+            " asyncio.run()."
+        )
+
+
+def ran_through(result: Any) -> Any:
+    """What a body returned, which is no body that has still to run.
+
+    :raises TypeError: it is a generator or a coroutine; it is closed
+    """
+    if not isinstance(result, _NOT_RUN):
+        return result
+    if not isinstance(result, AsyncGeneratorType):
+        result.close()  # also: no warning that nobody awaited it
+    raise TypeError(
+        f"The method returned a {type(result).__name__}: it has not run. A job's method"
+        " has neither yield nor async def."
+    )
+
+
+_NOT_RUN = (GeneratorType, CoroutineType, AsyncGeneratorType)
 
 
 def _of(func: Callable) -> Declaration:

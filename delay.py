@@ -10,17 +10,17 @@
 
 from __future__ import annotations
 
-import logging
 import uuid as uuid_module
 from collections.abc import Iterable
 
 from . import recorder
 from .core.graph import Dag
 from .job import Barrier, Job, describe
+from .log_lines import get_logger
 from .utils import must_run_without_delay
 
-_logger = logging.getLogger(__name__)
-_direct_logger = logging.getLogger("odoo.addons.queue_job.models.base")
+_logger = get_logger(__name__)
+_direct_logger = get_logger("odoo.addons.queue_job.models.base")
 
 #: what may be said of a job beside its call
 PROPERTIES = (

@@ -1,6 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """The typed errors of the job queue."""
 
+from datetime import datetime, timezone
+
+from .core.retry import asked_seconds
+
+
+def _utcnow() -> datetime:
+    # The date of a header is told by somebody else's clock, so any will do.
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
 
 class BaseQueueJobError(Exception):
     """Base of every error of the job queue."""
@@ -22,14 +31,21 @@ class RetryableJobError(JobError):
     """Raise it in a job to have the job tried again later.
 
     :param msg: the reason, kept on the job
-    :param seconds: delay before the next try; the retry pattern of the job's
-        function (or 600 s) when omitted
+    :param seconds: delay before the next try: a number, a timedelta, or the text of a
+        ``Retry-After`` header (a number of seconds, or a date); the retry pattern of
+        the job's function (or 600 s) when omitted
     :param ignore_retry: the try does not count against ``max_retries``
+    :raises TypeError: ``seconds`` is something else
+    :raises ValueError: ``seconds`` is negative, without end, or no number
     """
+
+    # of heirs that do not call our constructor
+    seconds = None
+    ignore_retry = False
 
     def __init__(self, msg, seconds=None, ignore_retry=False):
         super().__init__(msg)
-        self.seconds = seconds
+        self.seconds = None if seconds is None else asked_seconds(seconds, _utcnow)
         self.ignore_retry = ignore_retry
 
 

@@ -18,7 +18,7 @@ from odoo.models import BaseModel
 
 from . import buffer, clock, declared_names, recorder, rows, storage, tracing
 from .client_context import sent
-from .core import states
+from .core import plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -30,7 +30,7 @@ from .core.states import (  # noqa: F401
     STATES,
     WAIT_DEPENDENCIES,
 )
-from .declaration import job, related_action  # noqa: F401
+from .declaration import job, ran_through, related_action  # noqa: F401
 from .exception import (
     FailedJobError,
     JobError,
@@ -513,12 +513,13 @@ class Job:
             raise self.refusal
         self.retry += 1
         try:
-            self.result = self.func(*self.args, **self.kwargs)
+            self.result = ran_through(self.func(*self.args, **self.kwargs))
         except RetryableJobError as error:
             if error.ignore_retry:
                 self.retry -= 1
             elif self.max_retries and self.retry >= self.max_retries:
-                message = f"Max. retries ({self.max_retries}) reached: {error}"
+                said = plain.message_of(error)
+                message = f"Max. retries ({self.max_retries}) reached: {said}"
                 raise FailedJobError(message) from error
             raise
         return self.result

@@ -10,8 +10,14 @@ import psycopg2
 from odoo.api import Environment
 
 from . import storage
+from .core import plain
 from .exception import JobCancelled
+from .log_lines import get_logger
 
+_logger = get_logger(__name__)
+
+#: characters at most of what is being done
+_MOST = 1_000
 #: seconds between two writes of the progress
 _PACE = 1.0
 
@@ -44,9 +50,19 @@ class JobHandle:
         :param message: what is being done
         :raises psycopg2.OperationalError: the body's own connection is lost
         """
-        if not self or not self._is_time(done, total):
+        if not self:
             return
         self._check_connection()
+        try:
+            if self._is_time(done, total):
+                self._tell(done, total, message)
+        except Exception as error:
+            # To tell something never changes what becomes of the job.
+            _logger.info("The progress of job %s is not told: %s", self.uuid, error)
+
+    def _tell(self, done: float, total: float, message: str | None) -> None:
+        if message is not None:
+            message = plain.text(message, _MOST)
         with self._lease.env.registry.cursor() as cr:
             storage.progress.write(cr, self._row.id, done, total, message)
             env = Environment(cr, self._row.user_id, {})
@@ -78,8 +94,13 @@ class JobHandle:
         if not self:
             return
         self._check_connection()
-        with self._lease.env.registry.cursor() as cr:
-            reason = storage.transition.stops(cr, [self._row.id]).get(self._row.id)
+        try:
+            with self._lease.env.registry.cursor() as cr:
+                reason = storage.transition.stops(cr, [self._row.id]).get(self._row.id)
+        except Exception as error:
+            # The watch over running jobs looks as well.
+            _logger.info("Job %s cannot look for a stop: %s", self.uuid, error)
+            return
         if reason is not None:
             raise JobCancelled(reason)
 

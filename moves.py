@@ -64,8 +64,13 @@ def _cancelled(env, reason: str) -> dict[str, Any]:
 
 
 def requeue(env, ids: Iterable[int], result: str | None = None) -> list[int]:
-    """Put jobs back into the queue, with their tries counted anew."""
+    """Put jobs back into the queue, with their tries counted anew.
+
+    What waits for a job that was done, and has not started, waits for it again.
+    """
     ids = list(ids)
+    _records(env, ids).flush_recordset()
+    closed = storage.graph.rearm(env.cr, ids)
     waiting = set(storage.transition.waiting(env.cr, ids))
     values = {
         "retry": 0,
@@ -81,6 +86,11 @@ def requeue(env, ids: Iterable[int], result: str | None = None) -> list[int]:
     behind = dict(values, state=states.WAIT_DEPENDENCIES)
     moved = move(env, "requeue", [id_ for id_ in ids if id_ not in waiting], pending)
     moved += move(env, "requeue", waiting, behind)
+    # An old request to stop is not meant for what runs from now on.
+    storage.transition.forget_stops(env.cr, moved)
+    if closed:
+        early = storage.graph.pending_behind(env.cr, closed)
+        move(env, "hold", early, {"state": states.WAIT_DEPENDENCIES})
     storage.insertion.notify(env.cr)
     return moved
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 
 from psycopg2.errors import UniqueViolation
@@ -12,9 +11,10 @@ from . import buffer, listeners, moves, rows, storage
 from .admission import admit
 from .core.channels import nearest
 from .exception import ChannelNotFound, JobNotDeclaredError, JobRefused
+from .log_lines import get_logger
 from .sentinel import AS_CALLER, EDIT_SENTINEL, SENTINEL_KEY, machine
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: what of a stored job changes in its life; the rest is fixed at its creation
 LIVING = (

@@ -9,7 +9,8 @@ from odoo.models import BaseModel
 
 from . import clock
 from .admission import admit
-from .core import states
+from .core import plain, states
+from .core.plain import MOST
 from .exception import JobDecodeError
 from .fields import decode, encode_args, encode_kwargs, encode_recordset
 
@@ -228,4 +229,4 @@ def result_text(result: Any) -> str | None:
     """What a method returned, as text for people."""
     if result is None or result is False:
         return None
-    return result if isinstance(result, str) else str(result)
+    return plain.text(result, MOST["result"])

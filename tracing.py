@@ -29,13 +29,14 @@ logged and disturbs no job.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-_logger = logging.getLogger(__name__)
+from .log_lines import get_logger
+
+_logger = get_logger(__name__)
 
 Inject = Callable[[], str | None]
 Extract = Callable[[Any, str | None], AbstractContextManager]

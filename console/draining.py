@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -16,8 +15,9 @@ from .. import executor, storage
 from ..jobrunner import config as runner_config
 from ..jobrunner import scheduling
 from ..jobrunner.housekeeping import Housekeeper
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 KIND = "command"
 #: seconds between two looks while others have all places

@@ -11,7 +11,6 @@ route of ``RunJobController`` does the same.
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from contextlib import closing
 from urllib.parse import parse_qs
@@ -26,8 +25,9 @@ from odoo.tools.misc import real_time
 
 from .. import executor
 from ..jobrunner import config as runner_config
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 PATH = "/queue_job/runjob"
 

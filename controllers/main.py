@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed
 
 from odoo import SUPERUSER_ID, http
@@ -14,10 +12,11 @@ from ..core import proof as proofs
 from ..core.retry import PG_RETRY  # noqa: F401
 from ..exception import ChannelNotFound
 from ..jobrunner import config as runner_config
+from ..log_lines import get_logger
 from . import test_jobs
 from .entrance import parse
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class RunJobController(executor.JobHooks, http.Controller):

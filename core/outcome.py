@@ -55,6 +55,8 @@ class Kind(enum.Enum):
     POLICY = "the function's retry policy names the error"
     CANCELLED = "somebody asked it to stop"
     TIMEOUT = "it took longer than allowed"
+    DATABASE = "the database had a trouble that is not the job's"
+    INTERRUPTED = "the process that ran it was told to end"
     OTHER = "any other error"
 
 
@@ -101,6 +103,9 @@ def decide(
         return Cancelled(trouble.exc_message)
     if trouble.kind is Kind.OTHER:
         return Failed(trouble.exc_name, trouble.exc_message, trouble.exc_info)
+    if trouble.kind is Kind.INTERRUPTED:
+        kept = (trouble.exc_name, trouble.exc_message, trouble.exc_info)
+        return Retry(0, False, *kept)
     count = not (trouble.ignore_retry and trouble.kind is Kind.RETRYABLE)
     limit = _limit(trouble, terms)
     if count and 0 < limit <= terms.retry + 1:
@@ -125,6 +130,11 @@ def _wait(trouble: Trouble, terms: Terms, rng: retry_rules.Rng) -> float:
         return min(max(0, trouble.seconds), retry_rules.MOST_SECONDS)
     if trouble.kind is Kind.CONCURRENCY:
         return retry_rules.PG_RETRY
+    if trouble.kind is Kind.DATABASE:
+        # It takes a while to free a disk, or for a standby to take over.
+        doublings = min(max(terms.retry, 0), 10)
+        wait: int = retry_rules.PG_RETRY << doublings
+        return min(wait, retry_rules.RETRY_INTERVAL)
     if trouble.kind is Kind.POLICY and terms.policy:
         return terms.policy.delay(terms.retry + 1, rng)
     return retry_rules.seconds_for(terms.pattern, terms.retry + 1, rng)

@@ -7,10 +7,14 @@ import json
 import math
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+from .plain import name_of
 from .wording import Refusal, _lt
 
 RETRY_INTERVAL = 600
@@ -22,6 +26,7 @@ Pattern = Mapping[int, Delay]
 # It fits the database's integers and keeps an eta within the calendar.
 MOST_SECONDS = 2**31 - 1
 _DIGITS = re.compile(r"[0-9]{1,10}")
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?")
 _CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 # The braces are those of the example.
 # pylint: disable-next=translation-positional-used
@@ -115,9 +120,52 @@ def seconds_for(pattern: Pattern | None, retry: int, rng: Rng = random) -> int:
     return delay
 
 
+def asked_seconds(value: object, now: Callable[[], datetime]) -> float:
+    """The wait that somebody asks for, in seconds.
+
+    value: a number, a timedelta, or the text of a Retry-After header: a number or a
+    date (of the past: no wait).
+    now: the present, naive UTC.
+
+    Raises TypeError for another type, ValueError for what is no wait.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    elif isinstance(value, str):
+        value = _seconds_of_header(value, now)
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise TypeError(
+            f"seconds is {value!r}: a number of seconds, a timedelta or the text of a"
+            " Retry-After header is needed"
+        )
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"seconds is {value!r}: a finite number from 0 is needed")
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _seconds_of_header(text: str, now: Callable[[], datetime]) -> float:
+    if _SECONDS.fullmatch(text.strip()):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text.strip())
+    except (TypeError, ValueError, IndexError):
+        raise ValueError(
+            f"seconds is {text!r}: a number of seconds or the date of a Retry-After"
+            " header is needed"
+        ) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return max(0.0, (moment - now()).total_seconds())
+
+
 def class_names(exc_type: type[BaseException]) -> tuple[str, ...]:
     """The dotted names of an exception class and its ancestors, nearest first."""
-    return tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in exc_type.__mro__)
+    return tuple(_full_name(cls) for cls in exc_type.__mro__)
+
+
+def _full_name(cls: type) -> str:
+    name = name_of(cls)
+    return f"builtins.{name}" if "." not in name else name
 
 
 @dataclass(frozen=True)

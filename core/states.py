@@ -80,6 +80,8 @@ VERBS: Mapping[str, Verb] = _table(
         (FAILED, DONE, CANCELLED, ENQUEUED),
         (PENDING, WAIT_DEPENDENCIES),
     ),
+    # Requeued is what it waits for.
+    Verb("hold", (PENDING,), (WAIT_DEPENDENCIES,)),
     Verb("set_done", (WAIT_DEPENDENCIES, PENDING, ENQUEUED, FAILED), (DONE,)),
 )
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -17,9 +16,10 @@ from ..admission import admit
 from ..core import states
 from ..core.channels import lineage
 from ..job import Job
+from ..log_lines import get_logger
 from . import connections
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _HOST = socket.gethostname()
 _START, _NEXT = connections.STATEMENTS
 

@@ -23,6 +23,7 @@ from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import connection_info_for
 
 from .. import storage
+from .database_trouble import is_stale_plan
 
 _SIGNALS = ("registry", *_CACHES_BY_KEY)
 #: start and start next, with what Odoo compares to see changes of others
@@ -79,6 +80,7 @@ class LeaseCursor:
         notice_silence(self._cnx)
         self._cnx.autocommit = True
         self._cr = self._cnx.cursor()
+        self._spoilt = False
         self.dbname = dbname
         self.used_at = time.monotonic()
         try:
@@ -96,7 +98,12 @@ class LeaseCursor:
 
     def execute(self, query, params=None) -> None:
         began = time.time()
-        self._cr.execute(query, params)
+        try:
+            self._cr.execute(query, params)
+        except psycopg2.Error as error:
+            # A prepared statement that fits its table no more never will again.
+            self._spoilt = self._spoilt or is_stale_plan(error)
+            raise
         # Odoo's profiler and its counts see it like those of its own cursors.
         for hook in getattr(threading.current_thread(), "query_hooks", ()):
             hook(self, query, params, began, time.time() - began)
@@ -117,7 +124,7 @@ class LeaseCursor:
     @property
     def usable(self) -> bool:
         """Is it in the state in which it was handed out?"""
-        if self._cnx.closed:
+        if self._cnx.closed or self._spoilt:
             return False
         if self._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
             return False

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 
 from .claiming import acquire
-from .performing import failure_values, perform, traceback_of
+from .performing import failure_values, perform
 from .recording import record_failure, release_dependents
-from .watching import Interrupted
+from .server_limits import from_signal
 
 
 class JobHooks:
@@ -32,10 +32,10 @@ class JobHooks:
         """
         try:
             cls._try_perform_job(env, job)
-        except (Exception, Interrupted) as error:
-            values = cls._get_failure_values(job, traceback_of(error), error)
-            failed = record_failure(job, error, values)
-            if failed and isinstance(error, Exception):
+        except BaseException as error:
+            ended = record_failure(job, error, cls._get_failure_values)
+            # An exit that a body asked for is its failure, and ends no worker.
+            if (ended and isinstance(error, Exception)) or from_signal(error):
                 raise
         else:
             cls._enqueue_dependent_jobs(env, job)

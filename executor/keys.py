@@ -9,7 +9,6 @@ from a list that is as rarely made; no connection stays behind a proof that is r
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,9 +19,10 @@ from .. import storage
 from ..core import proof as proofs
 from ..jobrunner import config as runner_config
 from ..jobrunner.connection import list_names
+from ..log_lines import get_logger
 from . import connections
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two looks at the same thing for proofs that do not fit
 LOOK_AGAIN = 1.0

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -15,18 +14,26 @@ from odoo.exceptions import ConcurrencyError
 from odoo.modules import module as odoo_module
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.sql_db import Cursor
+from odoo.tools.translate import LazyGettext
 
 from .. import listeners, moves, rows, storage, tracing
-from ..core import outcome, states
-from ..core.retry import class_names
+from ..clock import utcnow
+from ..core import outcome, plain, states
+from ..core.plain import MOST, traceback_of
+from ..core.retry import asked_seconds, class_names
 from ..exception import (
     JobCancelled,
     JobTimeout,
     NothingToDoJob,
     RetryableJobError,
 )
+from ..log_lines import get_logger
 from . import logs
+from .database_trouble import is_of_database
+from .server_limits import from_signal
 from .watching import Watched, watch
+
+_logger = get_logger(__name__)
 
 CONCURRENCY_ERRORS = (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)
 
@@ -56,6 +63,7 @@ def _perform(job) -> None:
         forbid_commit(cr, unless=job.job_config.allow_commit),
         watch.over(_watched(job)),
     ):
+        _heed_stop(job)
         try:
             job.perform()
         except NothingToDoJob as nothing:
@@ -64,6 +72,17 @@ def _perform(job) -> None:
     _finish(job)
     commit(job._lease, cr)
     job.env.registry.signal_changes()
+
+
+def _heed_stop(job) -> None:
+    """Leave out a body whose job was asked to stop before it was started.
+
+    Race: the request may have been committed while the job went back to the queue.
+    """
+    row = job._lease.row if job._lease is not None else None
+    if row is not None and row.stopped:
+        reasons = storage.transition.stops(job.env.cr, [job._id])
+        raise JobCancelled(reasons.get(job._id) or "Stopped")
 
 
 def _start(job) -> None:
@@ -149,7 +168,40 @@ def commit(lease, cr) -> None:
     if in_test(lease, cr):
         cr.flush()
     else:
+        _commit(cr)
+
+
+def _commit(cr) -> None:
+    """Commit; what hooks do after that is no news about the job, but logged."""
+    committed: list[bool] = []
+    # Ahead of all others: from here on what comes out of the commit is theirs.
+    cr.postcommit._funcs.appendleft(partial(committed.append, True))
+    try:
         cr.commit()  # pylint: disable=invalid-commit
+    except BaseException as error:
+        if not committed or from_signal(error):
+            raise
+        _log_hook(cr)
+        _run_rest(cr)
+
+
+def _run_rest(cr) -> None:
+    """Call the hooks that are left; an error of one keeps none of them from it."""
+    while len(cr.postcommit):
+        try:
+            cr.postcommit.run()
+        except BaseException as error:
+            _log_hook(cr)
+            if from_signal(error):
+                raise
+    cr.postcommit.clear()
+
+
+def _log_hook(cr) -> None:
+    text = "A hook failed after the commit of a job; what the job did stays"
+    _logger.exception(text)
+    cr.clear()
+    cr._cnx.rollback()  # what is left open or broken is not the next one's
 
 
 @contextmanager
@@ -169,15 +221,30 @@ def forbid_commit(cr, unless: bool = False):
             ") or with @job(allow_commit=True)."
         )
 
-    before = vars(cr).get("commit")  # a test has one of its own
-    cr.commit = commit
+    with _replaced(cr, "commit", commit):
+        yield
+
+
+def forbid_rollback(cr):
+    """Have ``cr.rollback()`` raise: it would undo what others have written before."""
+
+    def rollback():
+        raise RuntimeError("Nothing is rolled back here: it is not yours alone.")
+
+    return _replaced(cr, "rollback", rollback)
+
+
+@contextmanager
+def _replaced(cr, name: str, instead):
+    before = vars(cr).get(name)  # a test has one of its own
+    setattr(cr, name, instead)
     try:
         yield
     finally:
         if before is None:
-            del cr.commit
+            delattr(cr, name)
         else:
-            cr.commit = before
+            setattr(cr, name, before)
 
 
 # ------------------------------------------------------------------------ its error
@@ -192,42 +259,66 @@ def trouble_of(job, error: BaseException, values: dict) -> outcome.Trouble:
     if watched is not None and watched.verdict:
         # whatever it looks like, this is why the body ended
         return trouble_of_verdict(*watched.verdict, traceback_of(error))
-    kind = _kind_of(job, error)
     seconds, ignore_retry = None, False
-    if isinstance(error, RetryableJobError):
-        seconds, ignore_retry = error.seconds, error.ignore_retry
+    if issubclass(type(error), RetryableJobError):
+        seconds, ignore_retry = _asked_by(error)
     return outcome.Trouble(
-        kind,
-        **{name: _text(values[name]) for name in KEPT if name in values},
+        _kind_of(job, error),
+        **kept_text(values),
         seconds=seconds,
         ignore_retry=ignore_retry,
     )
 
 
+def _asked_by(error) -> tuple[float | None, bool]:
+    """The wait that the error asks for; none when what it has there is no wait.
+
+    The constructor refuses such a one, but attributes can be written later.
+    """
+    try:
+        seconds = error.seconds
+        if seconds is not None:
+            seconds = asked_seconds(seconds, utcnow)
+        return seconds, bool(error.ignore_retry)
+    except Exception as wrong:
+        _logger.warning("The wait of a RetryableJobError is not heeded: %s", wrong)
+        return None, False
+
+
 def trouble_of_verdict(kind: outcome.Kind, text: str, info: str) -> outcome.Trouble:
     """The end of a job that had to stop."""
     error = JobTimeout if kind is outcome.Kind.TIMEOUT else JobCancelled
-    return outcome.Trouble(kind, _dotted(error), text, info)
+    return outcome.Trouble(kind, plain.name_of(error), text, info)
 
 
 def _kind_of(job, error: BaseException) -> outcome.Kind:
-    if isinstance(error, JobCancelled):
-        return outcome.Kind.CANCELLED
-    if isinstance(error, JobTimeout):
-        return outcome.Kind.TIMEOUT
-    if isinstance(error, RetryableJobError):
-        return outcome.Kind.RETRYABLE
-    if isinstance(error, CONCURRENCY_ERRORS) or _has_lost_its_connection(job, error):
+    # Its type says what it is: its attribute __class__ may say, or do, anything.
+    klass = type(error)
+    for own, kind in _OWN_KINDS:
+        if issubclass(klass, own):
+            return kind
+    if issubclass(klass, CONCURRENCY_ERRORS) or _has_lost_its_connection(job, error):
         return outcome.Kind.CONCURRENCY
+    if from_signal(error):
+        return outcome.Kind.INTERRUPTED
     policy = policy_of(job)
-    if policy is not None and policy.matches(class_names(type(error))):
+    if policy is not None and policy.matches(class_names(klass)):
         return outcome.Kind.POLICY
+    if is_of_database(error):
+        return outcome.Kind.DATABASE
     return outcome.Kind.OTHER
+
+
+_OWN_KINDS = (
+    (JobCancelled, outcome.Kind.CANCELLED),
+    (JobTimeout, outcome.Kind.TIMEOUT),
+    (RetryableJobError, outcome.Kind.RETRYABLE),
+)
 
 
 def _has_lost_its_connection(job, error: BaseException) -> bool:
     """PostgreSQL or the network went away under the body, which did nothing then."""
-    lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    lost = issubclass(type(error), (psycopg2.OperationalError, psycopg2.InterfaceError))
     return lost and bool(job.env.cr._cnx.closed)
 
 
@@ -240,8 +331,8 @@ def failure_values(job, traceback_text: str, error: BaseException) -> dict:
     """What a failed job keeps of its error."""
     return {
         "exc_info": traceback_text,
-        "exc_name": _dotted(type(error)),
-        "exc_message": message_of(error),
+        "exc_name": plain.name_of(type(error)),
+        "exc_message": plain.message_of(error, partial(_said_to_user, job)),
     }
 
 
@@ -249,22 +340,29 @@ def failure_values(job, traceback_text: str, error: BaseException) -> dict:
 KEPT = ("exc_name", "exc_message", "exc_info")
 
 
-def _text(value) -> str | None:
-    # A hook may give any type; PostgreSQL takes no NUL.
-    return None if value is None else str(value).replace("\x00", "")
+def kept_text(values) -> dict[str, str | None]:
+    """What is kept of an error, as texts to be stored; a hook may give any type."""
+    return {
+        name: None if values[name] is None else plain.text(values[name], MOST[name])
+        for name in KEPT
+        if name in values
+    }
 
 
-def traceback_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+def _said_to_user(job, words) -> str:
+    """The words of an error; those that wait for a language in that of the user."""
+    if isinstance(words, LazyGettext):
+        words = words._translate(_lang_of(job))
+    return plain.text(words)
 
 
-def message_of(error: BaseException) -> str:
-    """The message of an error; its first argument, as Odoo's errors have it."""
-    args = getattr(error, "args", None)
-    return str(args[0]) if args else str(error)
-
-
-def _dotted(klass: type) -> str:
-    if klass.__module__ in (None, "builtins"):
-        return klass.__qualname__
-    return f"{klass.__module__}.{klass.__qualname__}"
+def _lang_of(job) -> str:
+    """The language in which the job's user reads; its own transaction may be broken."""
+    env = getattr(job, "recordset", job).env
+    lang = env.context.get("lang")
+    if lang:
+        return lang
+    if in_test(job._lease, env.cr):
+        return env.user.lang or "en_US"
+    with env.registry.cursor() as cr:
+        return env(cr=cr).user.lang or "en_US"

@@ -4,47 +4,70 @@
 from __future__ import annotations
 
 import copy
-import logging
 import sys
 import traceback
 from datetime import timedelta
+from functools import partial
 
 from odoo import SUPERUSER_ID
 from odoo.api import Environment
 from odoo.sql_db import Cursor
 
 from .. import clock, listeners, moves, rows, storage
-from ..core import outcome, states
-from . import logs, performing
+from ..core import outcome, plain, states
+from ..core.plain import MOST
+from ..log_lines import Block, get_logger
+from . import last_resort, logs, performing
 from .claiming import worker
+from .server_limits import from_signal
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
-def record_failure(job, error: BaseException, values: dict | None = None) -> bool:
+def record_failure(job, error: BaseException, values_of=None) -> bool:
     """Decide what becomes of a job whose try ended with ``error``, and write it.
 
-    The body's transaction is rolled back first. When the outcome cannot be written
-    (the database is away), the job stays started without a lock: a runner rescues it.
+    The body's transaction is rolled back first. The state is written first, what
+    belongs to it after that, each step in a savepoint of its own. When all that cannot
+    be written, the state and a short text are, on another connection; and when not even
+    that (the database is away), the job stays started without a lock: a runner
+    rescues it.
 
-    :param values: what the failed job keeps of its error
+    :param values_of: what the failed job keeps of its error, of
+        ``(job, traceback, error)``
     :return: whether the job has failed for good
     """
-    if values is None:
-        text = performing.traceback_of(error)
-        values = performing.failure_values(job, text, error)
-    trouble = performing.trouble_of(job, error, values)
+    trouble = _trouble(job, error, values_of or performing.failure_values)
     decision = outcome.decide(trouble, _terms(job))
     try:
         with _recording_env(job) as env:
             _bring(job, env)
             if not _is_ours(env, job):
                 return False
-            _write(env, job, decision, trouble)
-    except BaseException:
+            decision = _write(env, job, decision, trouble)
+    except BaseException as wrong:
         job.state = states.STARTED  # as it is in the table: this error is not written
-        raise
+        if from_signal(wrong) or performing.in_test(job._lease, job.env.cr):
+            raise
+        _say_trouble(job, "The end of job %s is written shortly", job.uuid)
+        last_resort.write(job, decision)
     return isinstance(decision, outcome.Failed)
+
+
+def _trouble(job, error: BaseException, values_of) -> outcome.Trouble:
+    """What went wrong; whatever is wrong with that itself, it becomes a value."""
+    info = plain.traceback_of(error)
+    try:
+        return performing.trouble_of(job, error, values_of(job, info, error))
+    except BaseException:
+        _say_trouble(job, "What job %s keeps of its error is not to be had", job.uuid)
+    try:
+        values = performing.failure_values(job, info, error)
+        return performing.trouble_of(job, error, values)
+    except BaseException:
+        name = plain.name_of(type(error))
+        message = plain.message_of(error)
+        return outcome.Trouble(outcome.Kind.OTHER, name, message, info)
 
 
 def _is_ours(env, job) -> bool:
@@ -75,6 +98,14 @@ def _bring(job, env) -> None:
 
 
 def _terms(job) -> outcome.Terms:
+    try:
+        return _agreed(job)
+    except Exception:
+        _say_trouble(job, "The settings of job %s cannot be read", job.uuid)
+        return outcome.Terms(job.tries_before, job.max_retries)
+
+
+def _agreed(job) -> outcome.Terms:
     return outcome.Terms(
         retry=job.tries_before,
         max_retries=job.max_retries,
@@ -140,24 +171,67 @@ class _recording_env:
                 self.own.close()
 
 
-def _write(env, job, decision, trouble) -> None:
+def _write(env, job, decision, trouble):
+    """Write what becomes of the job; return it: a stop overrides another try."""
+    if isinstance(decision, outcome.Retry):
+        # Who asked for the stop does not ask for one try, but for the job to end.
+        stop = storage.transition.take_stop(env.cr, job._id)
+        if stop is not None:
+            decision = outcome.Cancelled(stop[0] or "Stopped")
     if isinstance(decision, outcome.Retry):
         _retry(env, job, decision)
     elif isinstance(decision, outcome.Cancelled):
         _cancel(env, job, decision)
     else:
         _fail(env, job, decision)
-    _keep_try(env, job, decision, trouble)
+    _apart(
+        env,
+        partial(_keep_try, env, job, decision, trouble),
+        partial(_say_trouble, job, "The attempt of job %s cannot be kept", job.uuid),
+    )
+    return decision
+
+
+def _move(env, job, verb: str, values: dict, extra: dict) -> None:
+    """Write a state as others see it; without them where they do not let it pass."""
+    say = partial(_say_trouble, job, "Others disturb the end of job %s", job.uuid)
+    ids = [job._id]
+    if _apart(env, partial(moves.move, env, verb, ids, values, extra), say) is _FAILED:
+        storage.transition.move(env.cr, verb, ids, values)
+
+
+_FAILED = object()
+
+
+def _apart(env, step, say):
+    """Take a step in a savepoint of its own, whatever it does; return its result.
+
+    A step that swallowed an error of the database, that wants to exit, or to commit,
+    is undone and logged, and returns ``_FAILED``.
+    """
+    cr = env.cr
+    savepoint = cr.savepoint()
+    try:
+        with performing.forbid_commit(cr), performing.forbid_rollback(cr):
+            found = step()
+            savepoint.close(rollback=False)
+    except BaseException as error:
+        savepoint.close(rollback=True)
+        if from_signal(error):
+            raise
+        say()
+        return _FAILED
+    return found
 
 
 def _retry(env, job, decision: outcome.Retry) -> None:
     job.retry = job.tries_before + int(decision.count)
     eta = clock.now(env.cr) + timedelta(seconds=decision.seconds)
     job.state, job.eta = states.PENDING, eta
-    moves.move(
+    _move(
         env,
+        job,
         "retry",
-        [job._id],
         {
             "state": states.PENDING,
             "retry": job.retry,
@@ -189,21 +263,21 @@ def _retry(env, job, decision: outcome.Retry) -> None:
 
 def _cancel(env, job, decision: outcome.Cancelled) -> None:
     now = clock.not_before(env.cr, job.date_started)
-    moves.move(
-        env,
-        "stop",
-        [job._id],
-        {
-            "state": states.CANCELLED,
-            "retry": job.tries_before + 1,
-            "date_cancelled": now,
-            "exec_time": _seconds(job, now),
-            "result": decision.reason,
-        },
-    )
+    values = {
+        "state": states.CANCELLED,
+        "retry": job.tries_before + 1,
+        "date_cancelled": now,
+        "exec_time": _seconds(job, now),
+        "result": plain.text(decision.reason, MOST["result"]),
+    }
+    _move(env, job, "stop", values, {})
     job.state = states.CANCELLED
     storage.transition.take_stop(env.cr, job._id)
-    moves.cancel_dependents(env, [job._id])
+    _apart(
+        env,
+        partial(moves.cancel_dependents, env, [job._id]),
+        partial(_say_trouble, job, "Who waits for job %s is not told", job.uuid),
+    )
     _logger.info(
         "job %s channel=%s attempt=%s: stopped",
         job.uuid,
@@ -226,7 +300,7 @@ def _fail(env, job, decision: outcome.Failed) -> None:
     job.state = states.FAILED
     for name, value in kept.items():
         setattr(job, name, value)
-    moves.move(env, "fail", [job._id], written, _extra(env, job))
+    _move(env, job, "fail", written, _extra(env, job))
     storage.transition.take_stop(env.cr, job._id)
     _logger.error(
         "job %s channel=%s attempt=%s failed: %s: %s\n%s",
@@ -235,7 +309,7 @@ def _fail(env, job, decision: outcome.Failed) -> None:
         job.attempt,
         kept["exc_name"],
         kept["exc_message"],
-        kept["exc_info"] or "",
+        Block(kept["exc_info"] or ""),
         extra=logs.fields(job, job.state, _seconds(job, now)),
     )
     post_failure(env, job._id, job.uuid)
@@ -245,34 +319,39 @@ def _fail(env, job, decision: outcome.Failed) -> None:
 def post_failure(env, job_id: int, uuid: str) -> None:
     """Post the failure to the job's followers; a trouble there is not the job's."""
     record = env["queue.job"].browse(job_id)
-    try:
-        with env.cr.savepoint():
-            record._message_post_on_failure()
-    except Exception:
+
+    def say():
         text = "The failure of job %s could not be posted"
         _logger.exception(text, uuid, extra={"job_uuid": uuid})
 
+    _apart(env, record._message_post_on_failure, say)
+
 
 def call_on_fail(env, job, kept: dict) -> None:
-    """Call the method that the job's function names; its trouble is not the job's."""
+    """Call the method that the job's function names; its trouble is not the job's.
+
+    It is kept on the job, below the error that the method was called for.
+    """
     name = job.job_config.on_fail_method_name
     if not name:
         return
-    try:
-        with env.cr.savepoint():
-            job.on_fail(kept)
-    except Exception:
+
+    def say():
         _say_trouble(job, "Method %s of failed job %s failed", name, job.uuid)
+        said = plain.traceback_of(sys.exc_info()[1])
+        added = f"\n\nMethod {name}, called for this failure, failed as well:\n{said}"
+        storage.transition.add_to_info(env.cr, job._id, added)
+        env["queue.job"].browse(job._id).invalidate_recordset(["exc_info"])
+
+    _apart(env, partial(job.on_fail, kept), say)
 
 
 def _extra(env, job) -> dict:
     """What the job's model stores of it in fields of other add-ons."""
-    try:
-        with env.cr.savepoint():
-            return rows.extra_values(job)
-    except Exception:
-        _say_trouble(job, "Further values of job %s cannot be stored", job.uuid)
-        return {}
+    text = "Further values of job %s cannot be stored"
+    say = partial(_say_trouble, job, text, job.uuid)
+    found = _apart(env, partial(rows.extra_values, job), say)
+    return {} if found is _FAILED else found
 
 
 def _say_trouble(job, text: str, *args) -> None:

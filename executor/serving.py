@@ -11,12 +11,13 @@ from odoo.sql_db import Cursor
 from .. import clock, storage
 from ..core import states
 from ..exception import JobError, JobRefused, RetryableJobError
+from ..log_lines import get_logger
 from . import logs, performing, telling
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds after which a job is looked at again whose add-on is not loaded here yet
 _LOAD_WAIT = 2

@@ -10,7 +10,6 @@ add-ons want to see (D6), the end of jobs that waited for a cancelled one.
 
 from __future__ import annotations
 
-import logging
 import time
 
 from odoo import SUPERUSER_ID
@@ -19,11 +18,12 @@ from odoo.api import Environment
 from .. import listeners, moves, storage
 from ..core import states
 from ..job import Job
+from ..log_lines import get_logger
 from ..sentinel import EDIT_SENTINEL, QUIET, machine
 from ..storage.untold import News
 from . import performing, recording
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds after which the rest is left to the next request
 SECONDS = 10.0

@@ -12,7 +12,6 @@ that has to stop is interrupted in steps, each harsher than the one before:
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import signal
 import threading
@@ -26,8 +25,9 @@ from odoo.service import server
 
 from .. import storage
 from ..core.outcome import Kind
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two looks; a job is first looked at when it is that old
 INTERVAL = 1.0

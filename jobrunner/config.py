@@ -13,7 +13,6 @@ from __future__ import annotations
 import configparser
 import functools
 import importlib
-import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +22,9 @@ from typing import Any
 from odoo.tools import config as odoo_config
 
 from ..core import channel_config
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 SECTION = "queue_job"
 _ENVIRONMENT = "ODOO_QUEUE_JOB_"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import errors
 
+from ..log_lines import get_logger
 from ..storage import presence, recovery, schedule
 from . import connection
 from .backoff import Backoff
@@ -20,7 +21,7 @@ from .housekeeping import LOOK_AFTER, Housekeeper
 from .loop import Loop, Watched, clock, close_quietly, forks, line_of
 from .scheduling import Request, Scheduled, run, telling
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two passes at least, when nothing but notifications asks for them
 GAP = 0.01

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import logging
 import os
 import socket
 import ssl
@@ -20,11 +19,12 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from ..log_lines import get_logger
 from .config import Config
 from .loop import READ, WRITE, Loop
 from .scheduling import Request
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds for which the addresses of the host are taken as known
 _ADDRESSES_SECONDS = 30.0

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import socket
 from collections.abc import Collection
@@ -12,11 +11,12 @@ from collections.abc import Collection
 from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
+from ..log_lines import get_logger
 from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
 from .config import Config
 from .loop import clock
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two looks at what runs: a place is free again some two seconds after
 #: its worker died

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import selectors
@@ -15,7 +14,9 @@ from typing import Any
 
 import psycopg2
 
-_logger = logging.getLogger(__name__)
+from ..log_lines import get_logger
+
+_logger = get_logger(__name__)
 
 #: the loop's clock: steady, in seconds
 clock = time.monotonic

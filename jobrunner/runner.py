@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import random
 import socket
 import threading
 import weakref
 
+from ..log_lines import get_logger
 from . import config as configuration
 from . import connection, loop
 from .config import Config
@@ -19,7 +19,7 @@ from .dispatch import Dispatcher, Outcome
 from .hosts import host_for
 from .scheduling import Request
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds between two looks at which databases there are
 _DISCOVERY = 15.0

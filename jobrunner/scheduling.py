@@ -8,16 +8,16 @@ returned, and the scheduled action, which executes it on the spot.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core import channel_config, channels, proof
+from ..log_lines import get_logger
 from ..storage import home, presence, recovery, schedule, untold
 from .config import Config
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: jobs that are let into the queue at once when their date has come
 PROMOTE_LIMIT = 2000

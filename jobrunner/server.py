@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import threading
 
@@ -13,10 +12,11 @@ from odoo.service import server
 from odoo.tools import config as odoo_config
 
 from ..core.channels import ROOT
+from ..log_lines import get_logger
 from . import config as configuration
 from .runner import QueueJobRunner, start_thread
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds that a server that stops waits for the runner
 _PATIENCE = 2.0

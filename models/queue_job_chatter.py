@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from odoo import models
 
-_logger = logging.getLogger(__name__)
+from ..log_lines import get_logger
+
+_logger = get_logger(__name__)
 #: the first id that Odoo's messages and followers cannot refer to
 _FAR = 2**31
 

@@ -8,16 +8,15 @@ same passes and executes what they return on the spot.
 
 from __future__ import annotations
 
-import logging
-
 from odoo import api, models
 from odoo.modules import module as odoo_module
 from odoo.tools import config as odoo_config
 
 from .. import storage
 from ..console.draining import Busy, Drain, Resting
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: seconds after which the action ends, to come back: other actions wait behind it
 _TURN = 30

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import json
-import logging
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..core.retry import parse_policy, validate_pattern
 from ..fields import JobSerialized
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class QueueJobFunction(models.Model):

@@ -19,10 +19,11 @@ from ..core.retry import RetryPolicy, parse_policy, validate_pattern
 from ..declaration import declaration_of
 from ..fields import MaskedNames
 from ..jobrunner import config as runner_config
+from ..log_lines import get_logger
 from .queue_job_function import parse_name
 from .queue_job_function_code import code_values
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 DELAY_POLICIES = ("declared", "any")
 _LOST_RACE = (

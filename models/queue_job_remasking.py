@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from odoo import api, models
 
 from .. import storage
 from ..job import Job, job
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 #: jobs that one job looks through
 _BATCH = 1000

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from odoo import api, models
 
 from .. import listeners, storage
 from ..core.channels import nearest
+from ..log_lines import get_logger
 from ..storage.retention import Rule
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 #: jobs, per state, that one transaction removes
 _BATCH = 5000
 

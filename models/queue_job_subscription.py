@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from markupsafe import Markup
@@ -14,8 +13,9 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from .. import clock
+from ..log_lines import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 PERIODS = {
     "hour": timedelta(hours=1),

@@ -77,7 +77,11 @@ class QueueJob(models.Model):
         asked = storage.transition.ask_to_stop(
             self.env.cr, self.ids, self.env.uid, reason
         )
-        return self.browse(moved + asked)
+        # Race: a job that ran when the others were cancelled waits for another try.
+        late = moves.cancel(self.env, asked, reason)
+        storage.transition.forget_stops(self.env.cr, late)
+        stopping = [id_ for id_ in asked if id_ not in set(late)]
+        return self.browse(moved + late + stopping)
 
     # ---------------------------------------------------------------- test jobs
 

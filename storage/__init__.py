@@ -17,6 +17,7 @@ from . import (
     home,
     ids,
     insertion,
+    last_resort,
     listing,
     live,
     locks,

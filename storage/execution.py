@@ -20,7 +20,8 @@ _COLUMNS = """
           job.sealed IS TRUE AS sealed,
           (SELECT active FROM res_users WHERE id = job.user_id) AS user_active,
           EXISTS (SELECT 1 FROM queue_job_edge
-                   WHERE parent_id = job.id AND NOT met) AS has_dependents
+                   WHERE parent_id = job.id AND NOT met) AS has_dependents,
+          EXISTS (SELECT 1 FROM queue_job_stop WHERE job_id = job.id) AS stopped
 """
 # start: the job that the request names, in the attempt that its proof is for
 # A throttled channel, its own or one above it, counts its gap from here: one statement,
@@ -164,6 +165,8 @@ class Started(NamedTuple):
     #: None: the user is gone
     user_active: bool | None
     has_dependents: bool
+    #: somebody asked the job to stop before it was started
+    stopped: bool
     #: one of the job's channels is throttled
     throttled: bool
 

@@ -64,6 +64,29 @@ UPDATE queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
 RETURNING id
 """
+# What was done counts anew: its edges are met again when it is done again. Barriers
+# are locked in one order, as above.
+_REARM = """
+WITH again AS (
+    UPDATE queue_job_edge AS edge SET met = false
+      FROM queue_job AS job
+     WHERE job.id = edge.parent_id AND job.id = ANY(%s) AND job.state = 'done'
+       AND edge.met
+    RETURNING edge.barrier_id
+), counted AS (
+    SELECT barrier_id, count(*) AS number FROM again GROUP BY barrier_id
+), locked AS (
+    SELECT id FROM queue_job_barrier WHERE id IN (SELECT barrier_id FROM counted)
+     ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE queue_job_barrier barrier SET remaining = remaining + counted.number
+  FROM counted JOIN locked ON locked.id = counted.barrier_id
+ WHERE barrier.id = locked.id
+RETURNING barrier.id
+"""
+_PENDING_BEHIND = """
+SELECT id FROM queue_job WHERE barrier_id = ANY(%s) AND state = 'pending'
+"""
 _BEHIND = """
 SELECT id FROM queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
@@ -185,6 +208,21 @@ def meet(cr, parent_ids: list[int]) -> list[int]:
     """Note that these jobs are done; return the barriers that are open now."""
     cr.execute(_MEET, (list(parent_ids),))
     return [barrier for barrier, remaining in cr.fetchall() if remaining <= 0]
+
+
+def rearm(cr, parent_ids: list[int]) -> list[int]:
+    """Have the done ones among these jobs counted anew by those behind them.
+
+    :return: the barriers that are closed again
+    """
+    cr.execute(_REARM, (list(parent_ids),))
+    return [row[0] for row in cr.fetchall()]
+
+
+def pending_behind(cr, barriers: list[int]) -> list[int]:
+    """The jobs behind these barriers that have been let into the queue already."""
+    cr.execute(_PENDING_BEHIND, (list(barriers),))
+    return [row[0] for row in cr.fetchall()]
 
 
 def behind(cr, barriers: list[int]) -> list[int]:

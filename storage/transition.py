@@ -31,16 +31,20 @@ SELECT job.id FROM queue_job job
   JOIN queue_job_barrier barrier ON barrier.id = job.barrier_id
  WHERE job.id = ANY(%s) AND barrier.remaining > 0
 """
-# Ask the running ones among the jobs to stop; who asked first is who is told.
+# Ask the jobs that have not ended to stop; who asked first is who is told.
 _ASK_TO_STOP = """
 INSERT INTO queue_job_stop (job_id, user_id, reason)
 SELECT id, %(user_id)s, %(reason)s FROM queue_job
- WHERE id = ANY(%(ids)s) AND state = 'started'
+ WHERE id = ANY(%(ids)s) AND state = ANY(%(unfinished)s)
     ON CONFLICT (job_id) DO NOTHING
 RETURNING job_id
 """
 _TAKE_STOP = """
 DELETE FROM queue_job_stop WHERE job_id = %s RETURNING reason, user_id
+"""
+_FORGET_STOPS = "DELETE FROM queue_job_stop WHERE job_id = ANY(%s)"
+_ADD_TO_INFO = """
+UPDATE queue_job SET exc_info = concat(exc_info, %s) WHERE id = %s
 """
 _STOPS = "SELECT job_id, reason FROM queue_job_stop WHERE job_id = ANY(%s)"
 
@@ -73,8 +77,17 @@ def waiting(cr, ids: list[int]) -> list[int]:
 
 
 def ask_to_stop(cr, ids: list[int], user_id: int | None, reason: str) -> list[int]:
-    """Leave a request to stop for the running jobs; return their ids."""
-    params = {"ids": list(ids), "user_id": user_id, "reason": reason}
+    """Leave a request to stop for the jobs that have not ended; return their ids.
+
+    Race: one that ran a moment ago may wait for another try by now. The request stays
+    with the job until it ends, whatever it does.
+    """
+    params = {
+        "ids": list(ids),
+        "user_id": user_id,
+        "reason": reason,
+        "unfinished": list(states.UNFINISHED),
+    }
     cr.execute(_ASK_TO_STOP, params)
     return [row[0] for row in cr.fetchall()]
 
@@ -83,6 +96,16 @@ def take_stop(cr, job_id: int) -> tuple[str, int] | None:
     """Remove the request to stop the job; return its reason and user, or None."""
     cr.execute(_TAKE_STOP, (job_id,))
     return cr.fetchone()
+
+
+def forget_stops(cr, ids: list[int]) -> None:
+    """Remove what requests to stop these jobs there are."""
+    cr.execute(_FORGET_STOPS, (list(ids),))
+
+
+def add_to_info(cr, job_id: int, text: str) -> None:
+    """Keep something more below the traceback of a failed job."""
+    cr.execute(_ADD_TO_INFO, (text, job_id))
 
 
 def stops(cr, ids: list[int]) -> dict[int, str]:

@@ -469,7 +469,10 @@ class TestSteps(EndCase):
     def test_an_end_that_cannot_be_written_leaves_the_job_to_be_rescued(self):
         self.delay("fail")
         with (
-            patch.object(recording, "_keep_try", side_effect=ConnectionError("away")),
+            patch.object(recording, "_write", side_effect=ConnectionError("away")),
+            patch.object(
+                storage.last_resort, "write", side_effect=ConnectionError("away")
+            ),
             mute_logger(RECORDING),
             self.assertRaises(ConnectionError),
         ):

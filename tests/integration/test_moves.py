@@ -1,12 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Every verb on every state, by SQL and as others see it."""
 
+import itertools
 from unittest.mock import patch
 
 from odoo.tests.common import TransactionCase
 
 from odoo.addons.queue_job import listeners, moves, storage
 from odoo.addons.queue_job.core import states
+from odoo.addons.queue_job.delay import chain, group
 from odoo.addons.queue_job.listeners import Listeners
 
 
@@ -105,3 +107,88 @@ class TestMoves(TransactionCase):
         self.assertEqual(job.state, states.STARTED)
         requests = storage.transition.stops(self.env.cr, job.ids)
         self.assertIn(self.env.user.name, requests[job.id])
+
+
+class TestRequeuedChain(TransactionCase):
+    """The order of a chain that was done counts again."""
+
+    def setUp(self):
+        super().setUp()
+        self.env["ir.config_parameter"].set_param("queue_job.delay_policy", "any")
+        self.partner = self.env["res.partner"].create({"name": "Somebody"})
+
+    def done(self, *places):
+        """Jobs delayed in this order, a tuple is a group; all done."""
+        steps = [
+            group(*[self.step(name) for name in place])
+            if len(place) > 1
+            else self.step(place)
+            for place in places
+        ]
+        chain(*steps).delay()
+        self.jobs = {
+            job.args[0]["ref"]: job
+            for job in self.env["queue.job"].search(
+                [("model_name", "=", "res.partner")]
+            )
+        }
+        self.finish(*self.jobs)
+
+    def step(self, name):
+        return self.partner.delayable().write({"ref": name})
+
+    def finish(self, *names):
+        for name in sorted(names):
+            job = self.jobs[name]
+            self.env.cr.execute(
+                "UPDATE queue_job SET state = 'done' WHERE id = %s", (job.id,)
+            )
+            job.invalidate_recordset()
+            moves.release(self.env, job.ids)
+
+    def requeue(self, *names):
+        ids = [self.jobs[name].id for name in names]
+        moves.requeue(self.env, ids)
+
+    def states(self):
+        self.env.invalidate_all()
+        letters = {"wait_dependencies": "w", "pending": "p", "done": "d"}
+        return "".join(letters[self.jobs[name].state] for name in sorted(self.jobs))
+
+    def test_in_bulk_and_one_by_one_in_any_order(self):
+        for each in itertools.permutations("ABC"):
+            for calls in ([each], [(name,) for name in each]):
+                with self.subTest(calls=calls):
+                    self.env["queue.job"].search([]).sudo().unlink()
+                    self.done("A", "B", "C")
+                    for names in calls:
+                        self.requeue(*names)
+                    self.assertEqual(self.states(), "pww")
+                    self.finish("A")
+                    self.assertEqual(self.states(), "dpw")
+                    self.finish("B")
+                    self.assertEqual(self.states(), "ddp")
+
+    def test_parts_of_it(self):
+        for names, states_ in (
+            ("A", "pdd"),
+            ("B", "dpd"),
+            ("AC", "pdp"),
+            ("BC", "dpw"),
+        ):
+            with self.subTest(names=names):
+                self.env["queue.job"].search([]).sudo().unlink()
+                self.done("A", "B", "C")
+                self.requeue(*names)
+                self.assertEqual(self.states(), states_)
+
+    def test_a_group_before_a_job(self):
+        self.done("AB", "C")
+        self.requeue("A", "C")
+        self.assertEqual(self.states(), "pdw")
+        self.requeue("B")
+        self.assertEqual(self.states(), "ppw")
+        self.finish("A")
+        self.assertEqual(self.states(), "dpw")
+        self.finish("B")
+        self.assertEqual(self.states(), "ddp")

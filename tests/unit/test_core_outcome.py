@@ -157,3 +157,21 @@ class TestDeath(unittest.TestCase):
         outcome = after_death(1000, 0)
         self.assertIsInstance(outcome, Retry)
         self.assertIn("(death 1000)", outcome.exc_message)
+
+
+class TestDatabase(unittest.TestCase):
+    def decide(self, kind, tried, most=5):
+        trouble = Trouble(kind, "DiskFull", "full", "trace")
+        return decide(trouble, Terms(tried, most))
+
+    def test_its_trouble_is_waited_for_longer_each_time_and_has_an_end(self):
+        waits = [self.decide(Kind.DATABASE, tried).seconds for tried in range(4)]
+        self.assertEqual(waits, [5, 10, 20, 40])
+        last = self.decide(Kind.DATABASE, 4)
+        self.assertEqual((type(last), last.exc_name), (Failed, "DiskFull"))
+        endless = self.decide(Kind.DATABASE, 100, most=0)
+        self.assertEqual(endless.seconds, 600)
+
+    def test_an_end_of_the_process_counts_as_no_attempt(self):
+        found = self.decide(Kind.INTERRUPTED, 4)
+        self.assertEqual((found.seconds, found.count), (0, False))

@@ -4,6 +4,8 @@
 import json
 import random
 import unittest
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,3 +248,36 @@ class TestPolicy(unittest.TestCase):
         policy = retry.RetryPolicy(("shop.Timeout",))
         self.assertTrue(policy.matches(["shop.Timeout", "builtins.Exception"]))
         self.assertFalse(policy.matches(["bank.Timeout", "Timeout"]))
+
+
+class TestAskedSeconds(unittest.TestCase):
+    NOW = datetime(2026, 1, 1, 12)
+
+    def asked(self, value):
+        return retry.asked_seconds(value, lambda: self.NOW)
+
+    def test_numbers_durations_and_headers_are_waits(self):
+        for value, seconds in (
+            (0, 0),
+            (5, 5),
+            (0.5, 0.5),
+            (Decimal("2.5"), 2.5),
+            ("120", 120),
+            (" 1.5 ", 1.5),
+            (timedelta(minutes=2), 120),
+            ("Thu, 01 Jan 2026 12:01:30 GMT", 90),
+            ("Thu, 01 Jan 2026 14:01:30 +0200", 90),
+            ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
+        ):
+            with self.subTest(value=value):
+                self.assertEqual(self.asked(value), seconds)
+
+    def test_what_is_no_wait_is_refused(self):
+        inf, nan = float("inf"), float("nan")
+        refused = (-1, -0.5, inf, -inf, nan, "", "soon", "-5", "inf", "1e3", "٣")
+        for value in (*refused, timedelta(seconds=-1), Decimal("NaN")):
+            with self.subTest(value=value), self.assertRaisesRegex(ValueError, "sec"):
+                self.asked(value)
+        for value in (True, [], {}, b"5", object()):
+            with self.subTest(value=value), self.assertRaisesRegex(TypeError, "sec"):
+                self.asked(value)

@@ -19,6 +19,7 @@ TABLE = """
     stop         .  .  .  x  .  .  .   cancelled
     cancel       x  x  x  .  .  .  x   cancelled
     requeue      .  .  x  .  x  x  x   pending wait_dependencies
+    hold         .  x  .  .  .  .  .   wait_dependencies
     set_done     x  x  x  .  .  .  x   done
 """
 ROWS = [row.split() for row in TABLE.strip().splitlines()]
