@@ -63,7 +63,8 @@ def _of_configuration(env) -> Iterator[Finding]:
 def _of_jobs(env) -> Iterator[Finding]:
     specs = configured.channels(env.cr, runner_config.get())
     known = env["queue.job.channel"]._known_names()
-    for name in storage.recovery.unknown_channels(env.cr, [spec.name for spec in specs]):
+    named = [spec.name for spec in specs]
+    for name in storage.recovery.unknown_channels(env.cr, named):
         yield Finding(
             "jobs_in_unknown_channel",
             True,
