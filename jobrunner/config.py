@@ -42,7 +42,7 @@ class Config:
     metrics_token: who knows it may read health and metrics; None leaves it to the
     database.
     jobrunner_db_*: the runner's own way to PostgreSQL, for example past a pooler.
-    channels_text, channels_error: the option as it is written, and why it cannot be read.
+    channels_text, channels_error: the option as written, and why it is unreadable.
     """
 
     channels: tuple[channel_config.ChannelSpec, ...] = ()
