@@ -50,7 +50,9 @@ VALUES (%(number)s, %(node)s, %(pid)s, %(version)s, %(kind)s, {_UTC}, {_UTC},
        configuration = excluded.configuration
 """
 _FORGET_GONE = f"""
-DELETE FROM queue_job_runner WHERE seen_at < {_UTC} - interval '1 hour'
+DELETE FROM queue_job_runner
+ WHERE id = ANY(ARRAY(SELECT id FROM queue_job_runner
+               WHERE seen_at < {_UTC} - interval '1 hour' FOR UPDATE SKIP LOCKED))
 """
 _IS_SERVED = f"""
 SELECT EXISTS (SELECT FROM queue_job_runner
