@@ -11,6 +11,8 @@ from odoo.exceptions import AccessError, UserError
 from .. import storage
 from ..core import states
 
+#: what a job calls: large, and read only when it is asked for
+_CALL = ("records", "args", "kwargs")
 #: as many as a browser asks for at a time
 _MOST = 100
 
@@ -45,6 +47,7 @@ class QueueJob(models.Model):
             raise AccessError(self.env._("This is not a job of yours."))
         # His own: what the job is about he may know, whatever he may not see besides.
         job.fetch()
+        job.fetch(_CALL)
         mine = job.sudo(False)
         with suppress(UserError):
             action = mine._related_action(job._function_config())

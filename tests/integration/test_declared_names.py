@@ -56,6 +56,7 @@ GETATTRS = {
     "rows.py": (2, "of the call: performed only when it is sealed"),
     "queue_job_related_action.py": (1, "is_related_action() has seen it"),
     "queue_job_display.py": (1, "on the class: only its signature is read"),
+    "moments.py": (1, "of a cursor, from a list in the code"),
     "declared_names.py": (1, "on the class: this is where it is judged"),
 }
 
@@ -207,6 +208,7 @@ UNRELATED = {
     "recorder.py",
     "server_limits.py",
     "declaration.py",
+    "last_resort.py",
 }
 
 

@@ -6,7 +6,6 @@ from odoo.tests.common import TransactionCase
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.core.outcome import Failed
 from odoo.addons.queue_job.delay import chain
-from odoo.addons.queue_job.executor import claiming
 from odoo.addons.queue_job.storage import ids, locks
 
 FAR = 2**31 + 5
@@ -90,12 +89,13 @@ class TestIds(TransactionCase):
         self.assertGreater(job.id, 2**31)
         taken = storage.schedule.mark_enqueued(self.env.cr, [job.id], 7)
         self.assertEqual([each.id for each in taken], [job.id])
-        row, _signals = storage.execution.start(
-            self.env.cr, claiming._START, job.uuid, taken[0].attempt, "w:1", 1
-        )
+        statements = storage.execution.start_statements(["orm_signaling_registry"])
+        run = storage.execution.Run(job.uuid, taken[0].attempt, 1, "w:1", 1)
+        storage.execution.start(self.env.cr, statements, run)
+        row, _signals = storage.execution.read_started(self.env.cr, statements, run)
         self.assertEqual(row.id, job.id)
         values = {"retry": 1, "date_done": None, "exec_time": 1.0, "result": "x"}
-        self.assertTrue(storage.execution.finish(self.env.cr, row, values))
+        self.assertTrue(storage.execution.finish(self.env.cr, row, values).moved)
 
     def test_the_lock_of_a_far_job_is_its_own(self):
         job = self.delay()

@@ -8,6 +8,7 @@ from odoo.addons.queue_job.executor.connections import STATEMENTS
 from odoo.addons.queue_job.storage import (
     execution,
     graph,
+    identity,
     insertion,
     recovery,
     retention,
@@ -90,9 +91,9 @@ class TestPlans(TransactionCase):
     def test_an_identity_is_looked_up_in_its_index(self):
         self.check(
             "queue_job_identity_uniq",
-            insertion._FIND_IDENTITIES.replace(
-                "DISTINCT ON (identity_key)", ""
-            ).replace("ORDER BY identity_key, id", ""),
+            identity._FIND.replace("DISTINCT ON (identity_key)", "").replace(
+                "ORDER BY identity_key, state = 'enqueued', id DESC", ""
+            ),
             (["key3", "key6"],),
         )
 

@@ -32,6 +32,7 @@ CONTEXT_KEYS = {
     "active_ids": "searched with the user's rights",
     "active_model": "compared with a name",
     "install_mode": "who creates channels finds one instead",
+    "lang": "the language of a text",
     "job_state": "the filter of a list",
     "context_key": "named by code, for calls that it may delay or not",
     "key": "of the lists above and below",

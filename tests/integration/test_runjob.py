@@ -88,7 +88,9 @@ class TestRunJob(HttpCase):
     def test_whatever_a_request_brings_it_is_refused(self):
         names = st.sampled_from(["job_uuid", "attempt", "proof", "db", "x"])
         values = st.sampled_from(["0" * 64, "1", "-1", "9" * 40]) | st.text(max_size=60)
-        queries = st.dictionaries(names | st.text(max_size=5), values, max_size=5)
+        # "self" is refused by Odoo's own wrapper of routes, with an error of its own
+        others = st.text(max_size=5).filter(lambda name: name != "self")
+        queries = st.dictionaries(names | others, values, max_size=5)
 
         @settings(deadline=None, database=None, max_examples=60)
         @given(queries)
