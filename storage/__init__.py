@@ -29,6 +29,7 @@ from . import (
     presence,
     progress,
     recovery,
+    repair,
     retention,
     rollup,
     schedule,
