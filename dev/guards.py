@@ -7,6 +7,7 @@ gone. When the text is not there any more, ``guards.toml`` is to be brought up t
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import os
 import shutil
@@ -47,11 +48,22 @@ def judge(guard: Guard, place: Path) -> str | None:
     source = path.read_text(encoding="utf-8")
     if guard.text not in source:
         return f"{guard.path} does not say {guard.text!r}: bring guards.toml up to date"
-    path.write_text(source.replace(guard.text, guard.without), encoding="utf-8")
+    changed = source.replace(guard.text, guard.without)
+    if path.suffix == ".py" and not is_python(changed):
+        return f"{guard.path} is no Python without it: bring guards.toml up to date"
+    path.write_text(changed, encoding="utf-8")
     try:
         return None if fails(guard, place) else f"{guard.test} passes without it"
     finally:
         path.write_text(source, encoding="utf-8")
+
+
+def is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 def fails(guard: Guard, place: Path) -> bool:
