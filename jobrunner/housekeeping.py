@@ -12,7 +12,16 @@ from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
 from ..log_lines import get_logger
-from ..storage import channel, graph, presence, recovery, repair, rollup, schedule, untold
+from ..storage import (
+    channel,
+    graph,
+    presence,
+    recovery,
+    repair,
+    rollup,
+    schedule,
+    untold,
+)
 from .config import Config
 from .loop import clock
 

@@ -147,8 +147,7 @@ class TestRepaired(SnapshotCase):
 
     def test_a_job_that_waits_behind_an_open_barrier_is_released(self):
         self.database.query(
-            "UPDATE queue_job SET state = 'done', date_done = now()"
-            " WHERE id = %s",
+            "UPDATE queue_job SET state = 'done', date_done = now() WHERE id = %s",
             [self.first],
         )
         self.open_barrier()
