@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..storage import recovery
+from ..storage import recovery, schedule
 from .backoff import Backoff
 from .dispatch import Outcome
 from .scheduling import Request
@@ -49,10 +49,14 @@ class Flights:
         """
         if not self._ended:
             return None
-        ended, self._ended = self._ended, []
-        attempts = {(job_id, attempt) for job_id, attempt, _outcome in ended}
-        back = set(recovery.release_enqueued(cr, attempts))
-        if len(back) < len(attempts):
+        attempts = {(job_id, attempt) for job_id, attempt, _outcome in self._ended}
+        schedule.begin_short(cr)
+        released, held = recovery.release_enqueued(cr, attempts)
+        schedule.commit(cr)
+        # Only now: when the statement fails, they come back with the next one.
+        back, ended = set(released), self._ended
+        self._ended = [each for each in ended if each[0] in held]
+        if len(back) + len(held) < len(attempts):
             self._pause.reset()
         if not back:
             return None

@@ -22,6 +22,7 @@ from ..storage import (
     schedule,
     untold,
 )
+from . import configured
 from .config import Config
 from .loop import clock
 
@@ -42,6 +43,8 @@ ADD_UP = 0.2
 LET_GO = REPAIR = 0.2
 #: how often a job's worker may die when nobody says otherwise
 MAX_DEATHS = 3
+#: kind of a process whose configuration is not that of the database's servers
+SHELL = "command"
 _BATCH = 1000
 _NODE = socket.gethostname()
 
@@ -61,6 +64,7 @@ class Housekeeper:
         self.rescued = 0
         #: why nothing is executed in this database (core/home.py), if so
         self.rest: str | None = None
+        self._published: str | None = None
         self._suspects: dict[tuple[int, int], float] = {}
         self._next_look = 0.0
         self._next_show = 0.0
@@ -206,11 +210,12 @@ class Housekeeper:
             more = self._repaired_up_to != repair.START
 
     def _fail_unknown(self, cr) -> None:
-        configured = [spec.name for spec in self.config.channels]
         schedule.begin_short(cr)
+        names = [spec.name for spec in configured.channels(cr, self.config)]
         # Jobs that ran while their channel was renamed come back under its old name.
         channel.rehome(cr)
-        unknown = recovery.unknown_channels(cr, configured)
+        recovery.adopt_channelless(cr)
+        unknown = recovery.unknown_channels(cr, names)
         failed = []
         for name in unknown:
             text = (
@@ -251,8 +256,17 @@ class Housekeeper:
             "rescued": self.rescued,
         }
         schedule.begin_short(cr)
+        values["configuration"] = self._published or self._publish(cr)
         presence.heartbeat(cr, self.number, values)
         schedule.commit(cr)
+        self._published = values["configuration"]
+
+    def _publish(self, cr) -> str | None:
+        """Make known once by which configuration this server goes: it never changes."""
+        if self.kind == SHELL:
+            return None
+        configured.keep(cr, self.config)
+        return configured.published(cr, self.config)
 
 
 _WORDS = {Failed: "failed", Cancelled: "cancelled"}

@@ -34,9 +34,14 @@ _FORGET_ALIASES = "DELETE FROM queue_job_channel_alias WHERE name = ANY(%s)"
 _ALIASES = "SELECT name, heir FROM queue_job_channel_alias"
 # The few jobs that ran when their channel got another name.
 _REHOME = """
-UPDATE queue_job AS job SET channel = alias.heir
-  FROM queue_job_channel_alias AS alias
- WHERE job.channel = alias.name AND job.state = 'pending' AND job.ready
+WITH moved AS (
+    SELECT job.id, alias.heir
+      FROM queue_job_channel_alias AS alias
+      JOIN queue_job AS job ON job.channel = alias.name
+     WHERE job.state = 'pending' AND job.ready
+       FOR NO KEY UPDATE OF job SKIP LOCKED
+)
+UPDATE queue_job AS job SET channel = moved.heir FROM moved WHERE job.id = moved.id
 """
 
 # Each part reads a partial index that holds nothing but the rows it counts.

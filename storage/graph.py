@@ -89,7 +89,8 @@ _BEHIND = """
 SELECT id FROM queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
 """
-#: Somebody waits for the job ``parent``, though it is done: his row was held, or too many wait.
+#: Somebody waits for the job ``parent``, though it is done: his row was held, or too
+#: many wait.
 LEFT = """
 EXISTS (SELECT FROM queue_job_edge AS edge
           JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id

@@ -22,37 +22,62 @@ ARRAY(SELECT objid::int8 FROM pg_locks
          AND database = (SELECT oid FROM pg_database
                           WHERE datname = current_database()))
 """
+# The numbers of the runners that have said nothing for long, though they may hold their
+# locks. (Who executes jobs without being a runner says nothing at all.)
+_SILENT = f"""
+ARRAY(SELECT number FROM queue_job_runner
+       WHERE seen_at < {_UTC} - %(silence)s * interval '1 second')
+"""
+#: seconds without a sign of life after which a runner hangs
+SILENCE = 60.0
 _BACK = "state = 'pending', date_enqueued = NULL, runner = NULL"
 
-# release: the requests for these attempts are over; who has started is left alone
+# release: the requests for these attempts are over; who has started is left alone, who
+# is held by somebody is told apart, to be given back later
 _RELEASE_ENQUEUED = f"""
-UPDATE queue_job AS job SET {_BACK}
-  FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
- WHERE job.id = given.id AND job.attempt = given.attempt AND job.state = 'enqueued'
-RETURNING job.id
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS given (id, attempt)
+), waiting AS (
+    SELECT job.id FROM given JOIN queue_job AS job USING (id, attempt)
+     WHERE job.state = 'enqueued'
+), free AS (
+    SELECT job.id FROM given JOIN queue_job AS job ON job.id = given.id
+     WHERE job.attempt = given.attempt AND job.state = 'enqueued'
+       FOR NO KEY UPDATE OF job SKIP LOCKED
+), released AS (
+    UPDATE queue_job AS job SET {_BACK}
+      FROM free WHERE job.id = free.id
+    RETURNING job.id
+)
+SELECT waiting.id, released.id IS NOT NULL
+  FROM waiting LEFT JOIN released ON released.id = waiting.id
 """
 # release: what a runner that stops has enqueued and nobody has started
 _RELEASE_ALL = f"""
 UPDATE queue_job SET {_BACK}
- WHERE state = 'enqueued' AND runner = %(runner)s
+ WHERE id = ANY(ARRAY(SELECT id FROM queue_job
+               WHERE state = 'enqueued' AND runner = %(runner)s
+                 FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 # release: enqueued by a runner that is gone, or by us without our knowing (the commit
-# went through, the connection did not live to tell). The order is not that of the
-# primary key, which would be read from one end to the other for it.
+# went through, the connection did not live to tell). A runner that hangs holds its lock
+# for as long as it likes: then the age of its last sign of life counts. The order is
+# not that of the primary key, which would be read from one end to the other for it.
 _RELEASE_STALE = f"""
 UPDATE queue_job SET {_BACK}
- WHERE id IN (
+ WHERE id = ANY(ARRAY(
     SELECT id FROM queue_job
      WHERE state = 'enqueued'
        AND coalesce(date_enqueued, '-infinity')
            NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
        AND CASE WHEN runner = %(runner)s THEN id <> ALL(%(flying)s::bigint[])
-                ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)}) END
+                ELSE coalesce(runner, -1) <> ALL({_HELD.format(RUNNER)})
+                  OR coalesce(runner, -1) = ANY({_SILENT}) END
      ORDER BY channel, id
      LIMIT 1000
        FOR NO KEY UPDATE SKIP LOCKED
- )
+ ))
 RETURNING id, uuid, channel, attempt
 """
 # Started jobs whose lock is free: a look alone proves nothing, for the lock is taken a
@@ -85,7 +110,11 @@ SELECT id, coalesce(retry, 0) + 1, 'died', date_started, {_UTC},
        %(exc_name)s, %(exc_message)s
   FROM queue_job WHERE id = %(id)s
 """
-_FORGET_STOP = "DELETE FROM queue_job_stop WHERE job_id = %s"
+_FORGET_STOP = """
+DELETE FROM queue_job_stop
+ WHERE job_id = ANY(ARRAY(SELECT job_id FROM queue_job_stop
+               WHERE job_id = %s FOR UPDATE SKIP LOCKED))
+"""
 _RESCUE_PENDING = f"""
 UPDATE queue_job
    SET {_BACK}, deaths = %(deaths)s, date_started = NULL,
@@ -177,15 +206,20 @@ class Dead(NamedTuple):
     reason: str | None
 
 
-def release_enqueued(cr, attempts: Iterable[tuple[int, int]]) -> list[int]:
-    """Give back jobs whose requests are over; return those nobody had started.
+def release_enqueued(
+    cr, attempts: Iterable[tuple[int, int]]
+) -> tuple[list[int], list[int]]:
+    """Give back jobs whose requests are over.
 
     :param attempts: pairs of job id and attempt
+    :return: the jobs that nobody had started; those that somebody holds, to be tried
+        again later
     """
     attempts = list(attempts)
     params = {"ids": [i for i, _a in attempts], "attempts": [a for _i, a in attempts]}
     cr.execute(_RELEASE_ENQUEUED, params)
-    return [row[0] for row in cr.fetchall()]
+    rows = cr.fetchall()
+    return [i for i, back in rows if back], [i for i, back in rows if not back]
 
 
 def release_all(cr, runner: int) -> list[int]:
@@ -203,7 +237,12 @@ def release_stale(
     :param flying: ids of the jobs that we have requests under way for
     :param grace: seconds that a job was enqueued before
     """
-    params = {"runner": runner, "flying": list(flying), "grace": grace}
+    params = {
+        "runner": runner,
+        "flying": list(flying),
+        "grace": grace,
+        "silence": SILENCE,
+    }
     cr.execute(_RELEASE_STALE, params)
     return [Released._make(row) for row in cr.fetchall()]
 
@@ -254,14 +293,18 @@ def max_deaths(cr, default: int) -> int:
     return int(value) if value.isdecimal() else default
 
 
+def adopt_channelless(cr) -> None:
+    """Give jobs that another tool inserted without a channel to the root."""
+    cr.execute(_ADOPT_CHANNELLESS)
+
+
 def unknown_channels(cr, configured: Collection[str]) -> list[str]:
     """Channels that jobs wait in and that nobody knows.
 
     :param configured: names that are known without a record
     """
-    cr.execute(_ADOPT_CHANNELLESS)
     cr.execute(_WAITING_CHANNELS)
-    names = [row[0] for row in cr.fetchall()]
+    names = [row[0] for row in cr.fetchall() if row[0] is not None]
     # Read after the jobs: who makes a channel and a job in it at once is seen whole.
     cr.execute(_CHANNEL_RECORDS)
     known = {row[0] for row in cr.fetchall()}.union(configured)

@@ -26,7 +26,7 @@ _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
 # a crash of PostgreSQL may undo here is done once more after it, and no job's own
 # commit overtakes it in the log.
 _BEGIN = """
-BEGIN ISOLATION LEVEL READ COMMITTED;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL synchronous_commit = off;
 SET LOCAL statement_timeout = '10s';
 SET LOCAL lock_timeout = '250ms';
@@ -141,7 +141,9 @@ RETURNING wanted.place, job.id, job.uuid, job.attempt, job.channel
 # Who starts a job stamps the rows of its channels that have one: the throttled ones,
 # and those in which each job has to be decided on.
 _SET_THROTTLES = """
-DELETE FROM queue_job_throttle WHERE channel <> ALL(%(names)s::varchar[]);
+DELETE FROM queue_job_throttle
+ WHERE channel = ANY(ARRAY(SELECT channel FROM queue_job_throttle
+               WHERE channel <> ALL(%(names)s::varchar[]) FOR UPDATE SKIP LOCKED));
 INSERT INTO queue_job_throttle (channel)
 SELECT unnest(%(names)s::varchar[]) ON CONFLICT DO NOTHING
 """

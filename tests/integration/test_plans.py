@@ -146,7 +146,7 @@ class TestPlansOfAnyMoment(TransactionCase):
 
     def statements(self):
         """What runs by the clock: ``{name: (query, params)}``"""
-        stale = {"runner": 1, "flying": [], "grace": 1}
+        stale = {"runner": 1, "flying": [], "grace": 1, "silence": 60}
         return {
             "look": (schedule._LOOK, None),
             "promote": (schedule._PROMOTE_DUE, {"limit": 100}),

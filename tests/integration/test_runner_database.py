@@ -125,6 +125,21 @@ class TestPlaces(RunnerCase):
         (request,) = self.requests(served)
         self.assertEqual(request.id, second)
 
+    def test_a_job_that_somebody_holds_is_given_back_later(self):
+        self.capacity(2)
+        served = self.connected()
+        held, free = self.job(), self.job()
+        for request in self.requests(served):
+            served.ended(request, LOST)
+        query = "UPDATE queue_job SET priority = 5 WHERE id = %s"
+        with self.other_transaction(query, (held,)):
+            with self.assertLogs(module.__name__, logging.WARNING):
+                self.pass_(served, clock())
+            states = [self.read(job, "state, attempt") for job in (held, free)]
+            self.assertEqual(states, [("enqueued", 1), ("pending", 1)])
+        self.turn_until(lambda: self.requests(served))
+        self.assertEqual(self.read(held, "state, attempt"), ("enqueued", 2))
+
     def test_a_refused_request_frees_its_place_and_makes_a_pause(self):
         served = self.connected()
         job = self.job()

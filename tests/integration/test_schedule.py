@@ -308,7 +308,7 @@ class TestGivingBack(JobsCase):
 
     def test_an_enqueued_job_goes_back_to_the_queue(self):
         job = self.enqueued(runner=RUNNER)
-        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 3)]), [job])
+        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 3)]), ([job], []))
         self.assertEqual(
             self.read(job, "state", "runner", "date_enqueued", "attempt"),
             ("pending", None, None, 3),
@@ -321,12 +321,12 @@ class TestGivingBack(JobsCase):
 
     def test_another_attempt_is_left_alone(self):
         job = self.enqueued()
-        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 2)]), [])
+        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 2)]), ([], []))
         self.assertEqual(self.states(job), ["enqueued"])
 
     def test_a_job_that_was_started_is_left_alone(self):
         job = self.enqueued(state="started")
-        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 3)]), [])
+        self.assertEqual(recovery.release_enqueued(self.cr, [(job, 3)]), ([], []))
         self.assertEqual(self.states(job), ["started"])
 
     def test_a_runner_that_stops_gives_all_back(self):
@@ -348,6 +348,22 @@ class TestGivingBack(JobsCase):
         job = self.enqueued(runner=1)
         self.assertEqual(recovery.release_stale(self.cr, RUNNER, ()), [])
         self.assertEqual(self.states(job), ["enqueued"])
+
+    def test_the_jobs_of_a_runner_that_hangs_go_back(self):
+        presence.hold_runner_here(self.other_cursor(), 1)
+        job = self.enqueued(runner=1)
+        values = dict.fromkeys(("node", "version", "kind"), "")
+        values.update(pid=1, passes=0, dispatched=0, rescued=0)
+        presence.heartbeat(self.cr, 1, values)
+        for silence, expected in ((0.9, []), (1.1, [job])):
+            self.cr.execute(
+                "UPDATE queue_job_runner SET seen_at = (clock_timestamp() AT TIME ZONE"
+                " 'UTC') - %s * interval '1 second' WHERE number = 1",
+                (silence * recovery.SILENCE,),
+            )
+            released = recovery.release_stale(self.cr, RUNNER, ())
+            with self.subTest(silence=silence):
+                self.assertEqual([each.id for each in released], expected)
 
     def test_a_job_that_was_just_enqueued_stays(self):
         self.enqueued(runner=1, date_enqueued=0)
@@ -556,6 +572,8 @@ class TestUnknownChannels(JobsCase):
     def test_a_job_without_a_channel_belongs_to_the_root(self):
         job = self.job(None)
         self.assertEqual(recovery.unknown_channels(self.cr, ()), [])
+        self.assertIsNone(self.read(job, "channel"), "looking writes nothing")
+        recovery.adopt_channelless(self.cr)
         self.assertEqual(self.read(job, "channel"), "root")
 
     def test_an_enqueued_job_that_cannot_be_asked_for_fails(self):
