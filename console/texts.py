@@ -113,8 +113,13 @@ def job(found: Mapping[str, Any]) -> str:
     lines = [
         f"{name}: {value}"
         for name, value in found["job"].items()
-        if name != "attempts" and value not in (None, "")
+        if name not in ("attempts", "held_by") and value not in (None, "")
     ]
+    for each in found["job"]["held_by"]:
+        lines.append(
+            f"held by: {each['state']} job {each['uuid']} ({each['method']}):"
+            f" {_cell(each['exc_message'])}; requeue it, or set it done"
+        )
     for each in found["job"]["attempts"]:
         lines.append(
             f"attempt {each['attempt']}: {each['outcome']}, {each['date_ended']},"
