@@ -31,6 +31,7 @@ from . import (
     presence,
     progress,
     recovery,
+    repair,
     retention,
     rollup,
     schedule,

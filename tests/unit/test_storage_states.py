@@ -18,9 +18,7 @@ VERBS = {
     "execution._GIVE_BACK": "rescue",
     "execution._RESERVE": "enqueue",
     "execution._START": "start",
-    "graph._CANCEL": "cancel",
     "graph._RELEASE": "release",
-    "graph._RELEASE_SOME": "release",
     "last_resort._CANCEL": "stop",
     "last_resort._FAIL": "fail",
     "last_resort._RETRY": "retry",
@@ -32,6 +30,8 @@ VERBS = {
     "recovery._RESCUE_CANCELLED": "rescue",
     "recovery._RESCUE_FAILED": "rescue",
     "recovery._RESCUE_PENDING": "rescue",
+    "repair._CANCEL": "cancel",
+    "repair._RELEASE_SOME": "release",
     "schedule._MARK_ENQUEUED": "enqueue",
 }
 _SET = re.compile(r"UPDATE queue_job(?: AS \w+)?\s+SET (.*?)\b(?:FROM|WHERE)\b", re.S)
