@@ -14,6 +14,7 @@ from odoo.tools import config as odoo_config
 from .. import storage
 from ..core.channels import ROOT
 from ..jobrunner import config as runner_config
+from ..jobrunner import configured
 
 #: seconds that the clocks of this machine and PostgreSQL may differ
 SKEW = 2.0
@@ -60,9 +61,10 @@ def _of_configuration(env) -> Iterator[Finding]:
 
 
 def _of_jobs(env) -> Iterator[Finding]:
-    configured = [spec.name for spec in runner_config.get().channels]
+    specs = configured.channels(env.cr, runner_config.get())
     known = env["queue.job.channel"]._known_names()
-    for name in storage.recovery.unknown_channels(env.cr, configured):
+    named = [spec.name for spec in specs]
+    for name in storage.recovery.unknown_channels(env.cr, named):
         yield Finding(
             "jobs_in_unknown_channel",
             True,

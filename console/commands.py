@@ -16,6 +16,7 @@ from odoo.fields import Domain
 
 from .. import storage
 from ..core import states
+from ..jobrunner import configured
 from .draining import Busy, Drain, Resting
 from .selection import Refused, complete, plain
 
@@ -33,6 +34,8 @@ def status(env) -> dict[str, Any]:
         {name: plain(value) for name, value in runner.items()}
         for runner in overview["runners"]
     ]
+    for runner in runners:
+        runner["configuration"] = configured.understood(runner["configuration"])
     return {
         **overview,
         "runners": runners,

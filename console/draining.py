@@ -14,12 +14,11 @@ from odoo import SUPERUSER_ID, api
 from .. import executor, storage
 from ..jobrunner import config as runner_config
 from ..jobrunner import scheduling
-from ..jobrunner.housekeeping import Housekeeper
+from ..jobrunner.housekeeping import SHELL, Housekeeper
 from ..log_lines import get_logger
 
 _logger = get_logger(__name__)
 
-KIND = "command"
 #: seconds between two looks while others have all places
 _FULL_WAIT = 0.1
 #: seconds between two looks while nothing is left
@@ -66,7 +65,7 @@ class Drain:
         self._end = None if seconds is None else time.monotonic() + seconds
         self._passes = self._sent = 0
         self._housekeeper = Housekeeper(
-            registry.db_name, self.config, self.number, KIND
+            registry.db_name, self.config, self.number, SHELL
         )
 
     @property

@@ -40,8 +40,23 @@ def _status_lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["runners"]:
         rows = ([str(each[name]) for name in _RUNNER] for each in found["runners"])
         yield from _table(("runner", *_RUNNER[1:]), rows)
+        yield from map(_goes_by, filter(_told, found["runners"]))
         yield ""
     yield _last_hour(found["last_hour"])
+
+
+def _told(runner: Mapping[str, Any]) -> bool:
+    return bool(runner.get("configuration"))
+
+
+def _goes_by(runner: Mapping[str, Any]) -> str:
+    told = runner["configuration"]
+    return (
+        f"{runner['node']}:{runner['pid']} goes by: {told['address']},"
+        f" workers {told['workers']}, lease {told['lease_seconds']:g} s,"
+        f" channels {told['channels'] or '(none)'}"
+        + (" (the last that could be read)" if told["channels_error"] else "")
+    )
 
 
 def _channel_row(channel: Mapping[str, Any]) -> list[str]:
@@ -98,8 +113,13 @@ def job(found: Mapping[str, Any]) -> str:
     lines = [
         f"{name}: {value}"
         for name, value in found["job"].items()
-        if name != "attempts" and value not in (None, "")
+        if name not in ("attempts", "held_by") and value not in (None, "")
     ]
+    for each in found["job"]["held_by"]:
+        lines.append(
+            f"held by: {each['state']} job {each['uuid']} ({each['method']}):"
+            f" {_cell(each['exc_message'])}; requeue it, or set it done"
+        )
     for each in found["job"]["attempts"]:
         lines.append(
             f"attempt {each['attempt']}: {each['outcome']}, {each['date_ended']},"

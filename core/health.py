@@ -25,9 +25,20 @@ LATE = "late"
 RUNNER_MISSING = "runner_missing"
 CRON_ONLY = "cron_only"
 VERSIONS = "versions"
+BAD_CHANNELS = "bad_channels"
 CLOCK = "clock"
 ERRORS = frozenset(
-    {RESTING, ROOT_OFF, NO_RUNNER, NO_CRON, CRON_OVERDUE, BUSY, STALLED, LATE}
+    {
+        RESTING,
+        ROOT_OFF,
+        NO_RUNNER,
+        NO_CRON,
+        CRON_OVERDUE,
+        BUSY,
+        BAD_CHANNELS,
+        STALLED,
+        LATE,
+    }
 )
 
 #: seconds that a job may wait in a channel that has room and runs nothing

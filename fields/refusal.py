@@ -9,8 +9,10 @@ from uuid import UUID
 
 from lxml import etree
 
+from odoo.api import Environment
 from odoo.fields import Domain
 from odoo.models import BaseModel
+from odoo.sql_db import BaseCursor
 
 _STORABLE = (
     "JSON values, records, dates, timedelta, Decimal, bytes, sets, tuples or XML"
@@ -53,6 +55,8 @@ def _instead_of(obj):
             return "its .getroot()"
         case Domain():
             return "list() of it"
+        case Environment() | BaseCursor():
+            return "ids or values: the job has self.env and self.env.cr of its own"
         case Mapping():
             return "dict() of it"
         case Iterable() if not isinstance(obj, type):

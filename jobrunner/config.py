@@ -16,7 +16,7 @@ import importlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from odoo.tools import config as odoo_config
@@ -42,6 +42,7 @@ class Config:
     metrics_token: who knows it may read health and metrics; None leaves it to the
     database.
     jobrunner_db_*: the runner's own way to PostgreSQL, for example past a pooler.
+    channels_text, channels_error: the option as written, and why it is unreadable.
     """
 
     channels: tuple[channel_config.ChannelSpec, ...] = ()
@@ -59,6 +60,8 @@ class Config:
     poll_seconds: float = 5.0
     max_deaths: int | None = None
     metrics_token: str | None = None
+    channels_text: str = field(default="", compare=False)
+    channels_error: str | None = field(default=None, compare=False)
 
 
 def load(report: Callable[[ValueError], None] | None = None) -> Config:
@@ -79,6 +82,9 @@ def load(report: Callable[[ValueError], None] | None = None) -> Config:
             if report is None:
                 raise
             report(error)
+            if key == "channels":
+                values["channels_error"] = str(error)
+    values["channels_text"] = raw.get("channels", "").strip()
     return Config(**{**_defaults(), **values})
 
 
@@ -214,4 +220,4 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_deaths": _whole(0, 10**6),
     "metrics_token": str,
 }
-assert set(_READERS) == {field.name for field in fields(Config)}
+assert set(_READERS) == {each.name for each in fields(Config) if each.compare}

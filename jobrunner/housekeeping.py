@@ -15,6 +15,7 @@ from odoo.modules import module as odoo_module
 from ..core.outcome import Cancelled, Failed, after_death
 from ..log_lines import get_logger
 from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
+from . import configured
 from .config import Config
 from .loop import clock, line_of
 
@@ -37,6 +38,8 @@ LET_GO = REPAIR = 0.2
 MAX_DEATHS = 3
 #: seconds between two messages about the same trouble
 _QUIET = 60.0
+#: kind of a process whose configuration is not that of the database's servers
+SHELL = "command"
 _BATCH = 1000
 _NODE = socket.gethostname()
 
@@ -56,6 +59,7 @@ class Housekeeper:
         self.rescued = 0
         #: why nothing is executed in this database (core/home.py), if so
         self.rest: str | None = None
+        self._published: str | None = None
         self._suspects: dict[tuple[int, int], float] = {}
         self._next_look = 0.0
         self._next_show = 0.0
@@ -243,11 +247,12 @@ class Housekeeper:
             more = bool(self._repaired_up_to)
 
     def _fail_unknown(self, cr) -> None:
-        configured = [spec.name for spec in self.config.channels]
         schedule.begin_short(cr)
+        names = [spec.name for spec in configured.channels(cr, self.config)]
         # Jobs that ran while their channel was renamed come back under its old name.
         channel.rehome(cr)
-        unknown = recovery.unknown_channels(cr, configured)
+        recovery.adopt_channelless(cr)
+        unknown = recovery.unknown_channels(cr, names)
         failed = []
         for name in unknown:
             text = (
@@ -290,8 +295,17 @@ class Housekeeper:
             "rescued": self.rescued,
         }
         schedule.begin_short(cr)
+        values["configuration"] = self._published or self._publish(cr)
         presence.heartbeat(cr, self.number, values)
         schedule.commit(cr)
+        self._published = values["configuration"]
+
+    def _publish(self, cr) -> str | None:
+        """Make known once by which configuration this server goes: it never changes."""
+        if self.kind == SHELL:
+            return None
+        configured.keep(cr, self.config)
+        return configured.published(cr, self.config)
 
 
 _WORDS = {Failed: "failed", Cancelled: "cancelled"}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..core import channel_config, channels, proof
 from ..log_lines import get_logger
 from ..storage import home, presence, recovery, schedule, untold
+from . import configured
 from .config import Config
 
 _logger = get_logger(__name__)
@@ -132,7 +133,8 @@ def _enqueue(cr, database, config, runner, limit) -> Scheduled:
     if not state.secret:
         _logger.error("Database %s has no database.secret: no job can run", database)
         return Scheduled([], running=bool(state.running))
-    tree = in_force(state.records, config.channels)
+    specs = configured.channels(cr, config)
+    tree = in_force(state.records, specs)
     last_starts = _last_starts(cr, tree, state.ages)
     choice = _Choice(tree, state.running, last_starts, runner)
     for _round in range(_ROUNDS):
@@ -191,23 +193,23 @@ class _Choice:
 
 
 @functools.lru_cache(maxsize=64)
-def _in_force(records, configured) -> dict[str, channels.Channel]:
+def _in_force(records, wanted) -> dict[str, channels.Channel]:
     specs = [
         channel_config.ChannelSpec(name, capacity or None, sequential, throttle, paused)
         for name, capacity, sequential, throttle, paused in records
     ]
-    return channel_config.scheduled(channel_config.merge(specs, configured))
+    return channel_config.scheduled(channel_config.merge(specs, wanted))
 
 
 def in_force(
-    records: Iterable[Iterable], configured: tuple[channel_config.ChannelSpec, ...]
+    records: Iterable[Iterable], specs: tuple[channel_config.ChannelSpec, ...]
 ) -> dict[str, channels.Channel]:
     """The channels by the table's rows and the configuration, which wins.
 
     :param records: name, capacity, sequential, throttle, paused
     """
     rows = tuple(sorted(map(tuple, records)))
-    return _in_force(rows, configured)
+    return _in_force(rows, specs)
 
 
 def _last_starts(cr, tree, ages) -> dict[str, float]:

@@ -8,6 +8,7 @@ from odoo import api, fields, models, tools
 from ..core import channel_config
 from ..core.channels import ROOT, lineage
 from ..jobrunner import config as runner_config
+from ..jobrunner import configured as runner_configured
 from ..storage import channel as storage
 
 
@@ -62,15 +63,19 @@ class QueueJobChannel(models.Model):
             channel.effective_paused = settings.paused or settings.capacity == 0
 
     @api.model
-    def _in_force(self, channels=()):
+    def _in_force(self, channels=(), configured=None):
         """``{complete name: core.channel_config.Effective}`` of all channels.
 
         :param channels: records whose values count as they are in the cache
+        :param configured: channels of a configuration (default: that of this server)
         """
         known = {each.complete_name: each for each in self.sudo().search([])}
         known.update({each.complete_name or ROOT: each for each in channels})
         records = [each._spec(name) for name, each in known.items()]
-        return channel_config.merge(records, runner_config.get().channels)
+        if configured is None:
+            config = runner_config.get()
+            configured = runner_configured.channels(self.env.cr, config)
+        return channel_config.merge(records, configured)
 
     def _spec(self, name):
         return channel_config.ChannelSpec(

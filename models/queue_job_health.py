@@ -11,6 +11,8 @@ from odoo.tools import config as odoo_config
 from .. import buffer, clock, storage
 from ..core import health, home
 from ..core.channels import ROOT, lineage
+from ..jobrunner import config as runner_config
+from ..jobrunner import configured
 from ..storage.backlog import Backlog
 
 _SUMMED = ("enqueued", "started", "running", "pending", "scheduled", "failed")
@@ -41,14 +43,17 @@ class QueueJobStat(models.Model):
         """
         buffer.flush(self.env)
         cr = self.env.cr
-        effective = self.env["queue.job.channel"]._in_force()
         backlog, oldest = storage.backlog.backlog(cr), storage.backlog.oldest(cr)
         runners = storage.figures.runners(cr)
+        # A shell, or one server of several, may have another configuration.
+        told = [runner.configuration for runner in runners]
+        wanted = configured.of_servers(cr, told, runner_config.get())
+        effective = self.env["queue.job.channel"]._in_force(configured=wanted)
         channels = _channels(effective, backlog, oldest)
         facts = self._facts(effective, runners, channels[0])
         names = self._rest_text(facts.rest)
         problems = [self._problem(code, names) for code in health.problems(facts)]
-        problems += self._skewed(facts)
+        problems += self._unreadable(told) + self._skewed(facts)
         problems += self._delays(effective, backlog, oldest, facts)
         return {
             "channels": channels,
@@ -81,6 +86,11 @@ class QueueJobStat(models.Model):
             versions=frozenset(runner.version or "" for runner in runners),
             skew=clock.skew(self.env.cr),
         )
+
+    def _unreadable(self, told):
+        """What is said of a channels option with a mistake in it."""
+        errors = configured.errors(told, runner_config.get())
+        return [self._problem(health.BAD_CHANNELS, " ".join(errors))] if errors else []
 
     def _skewed(self, facts):
         """What is said of the clock of the server that answers."""
@@ -193,6 +203,11 @@ class QueueJobStat(models.Model):
             health.VERSIONS: self.env._(
                 "Runners of different versions are at work: restart all servers with"
                 " the same version of the add-on."
+            ),
+            health.BAD_CHANNELS: self.env._(
+                "The channels of the configuration cannot be read; those that could be"
+                " read last are in force. Correct it and restart the servers. %s",
+                names,
             ),
             health.CLOCK: self.env._(
                 "The clock of the database is %s seconds away from that of this server:"

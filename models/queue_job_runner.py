@@ -26,4 +26,6 @@ class QueueJobRunner(models.Model):
     dispatched = fields.Integer("Requests", readonly=True)
     rescued = fields.Integer("Rescued Jobs", readonly=True)
 
+    configuration = fields.Text(readonly=True, help="What the server goes by, as JSON.")
+
     _number_uniq = models.UniqueIndex("(number)")

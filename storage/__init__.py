@@ -9,6 +9,7 @@ from . import (
     backlog,
     bulk,
     channel,
+    configured,
     discretion,
     ends,
     execution,

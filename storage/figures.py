@@ -23,7 +23,8 @@ SELECT EXISTS (SELECT FROM ir_module_module
 """
 _RUNNERS = f"""
 SELECT number, node, pid, version, kind, started_at, seen_at,
-       coalesce(passes, 0), coalesce(dispatched, 0), coalesce(rescued, 0)
+       coalesce(passes, 0), coalesce(dispatched, 0), coalesce(rescued, 0),
+       configuration
   FROM queue_job_runner WHERE seen_at > {_UTC} - interval '15 seconds'
  ORDER BY node, pid, number
 """
@@ -65,6 +66,7 @@ class Runner(NamedTuple):
     passes: int
     dispatched: int
     rescued: int
+    configuration: str | None
 
 
 class Ended(NamedTuple):

@@ -33,6 +33,24 @@ SELECT attempt, outcome, date_started, date_ended, exec_time, worker, exc_name,
   FROM queue_job_try
  WHERE job_id = (SELECT id FROM queue_job WHERE uuid = %s) ORDER BY id
 """
+# Which jobs that will not be done by themselves a waiting job is behind, however far.
+_HOLDERS = """
+WITH RECURSIVE above AS (
+    SELECT edge.parent_id FROM queue_job AS job
+      JOIN queue_job_edge AS edge ON edge.barrier_id = job.barrier_id AND NOT edge.met
+     WHERE job.uuid = %s AND job.state = 'wait_dependencies'
+     UNION
+    SELECT edge.parent_id FROM above
+      JOIN queue_job AS job ON job.id = above.parent_id
+       AND job.state = 'wait_dependencies'
+      JOIN queue_job_edge AS edge ON edge.barrier_id = job.barrier_id AND NOT edge.met
+)
+SELECT uuid, state, model_name || '.' || method_name AS method,
+       left(exc_message, 200) AS exc_message
+  FROM queue_job
+ WHERE id IN (SELECT parent_id FROM above) AND state IN ('failed', 'cancelled')
+ ORDER BY id LIMIT 10
+"""
 # Whose jobs are not over: a model or method that has gone is found by that.
 _WAITING_METHODS = """
 SELECT model_name, method_name, count(*) FROM queue_job
@@ -54,13 +72,15 @@ def jobs(cr, uuids, states, channels, methods, limit: int) -> list[dict[str, Any
 
 
 def job(cr, uuid: str) -> dict[str, Any] | None:
-    """A job with its ``attempts``; None when there is none of this uuid."""
+    """A job with its ``attempts`` and those it is ``held_by``; None without the job."""
     cr.execute(_SHOW, (uuid,))
     found = _rows(cr)
     if not found:
         return None
     cr.execute(_ATTEMPTS, (uuid,))
-    return {**found[0], "attempts": _rows(cr)}
+    attempts = _rows(cr)
+    cr.execute(_HOLDERS, (uuid,))
+    return {**found[0], "attempts": attempts, "held_by": _rows(cr)}
 
 
 def waiting_methods(cr) -> list[tuple[str, str, int]]:

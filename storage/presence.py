@@ -15,6 +15,9 @@ SELECT to_regclass('ir_module_module') IS NOT NULL
    AND to_regclass('queue_job_rollup') IS NOT NULL
    AND EXISTS (SELECT FROM pg_attribute
                 WHERE attrelid = to_regclass('queue_job') AND attname = 'attempt')
+   AND EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = to_regclass('queue_job_runner')
+                  AND attname = 'configuration')
 """
 _IS_INSTALLED = """
 SELECT EXISTS (SELECT FROM ir_module_module
@@ -62,12 +65,13 @@ _HOLD_RUNNER_HERE = f"SELECT pg_advisory_xact_lock_shared({RUNNER}, %s)"
 _HEARTBEAT = f"""
 INSERT INTO queue_job_runner AS runner
        (number, node, pid, version, kind, started_at, seen_at,
-        passes, dispatched, rescued)
+        passes, dispatched, rescued, configuration)
 VALUES (%(number)s, %(node)s, %(pid)s, %(version)s, %(kind)s, {_UTC}, {_UTC},
-        %(passes)s, %(dispatched)s, %(rescued)s)
+        %(passes)s, %(dispatched)s, %(rescued)s, %(configuration)s)
     ON CONFLICT (number) DO UPDATE
    SET seen_at = {_UTC}, passes = excluded.passes,
-       dispatched = excluded.dispatched, rescued = excluded.rescued
+       dispatched = excluded.dispatched, rescued = excluded.rescued,
+       configuration = excluded.configuration
 """
 _FORGET_GONE = f"""
 DELETE FROM queue_job_runner
@@ -137,9 +141,10 @@ def hold_runner_here(cr, number: int) -> None:
 def heartbeat(cr, number: int, values: dict) -> None:
     """Say that the runner lives, for those who look at the dashboard.
 
-    :param values: ``node pid version kind passes dispatched rescued``
+    :param values: ``node pid version kind passes dispatched rescued``, and
+        ``configuration`` (JSON), what its server goes by
     """
-    cr.execute(_HEARTBEAT, {**values, "number": number})
+    cr.execute(_HEARTBEAT, {"configuration": None, **values, "number": number})
 
 
 def is_served(cr) -> bool:

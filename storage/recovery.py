@@ -293,14 +293,18 @@ def max_deaths(cr, default: int) -> int:
     return int(value) if value.isdecimal() else default
 
 
+def adopt_channelless(cr) -> None:
+    """Give jobs that another tool inserted without a channel to the root."""
+    cr.execute(_ADOPT_CHANNELLESS)
+
+
 def unknown_channels(cr, configured: Collection[str]) -> list[str]:
     """Channels that jobs wait in and that nobody knows.
 
     :param configured: names that are known without a record
     """
-    cr.execute(_ADOPT_CHANNELLESS)
     cr.execute(_WAITING_CHANNELS)
-    names = [row[0] for row in cr.fetchall()]
+    names = [row[0] for row in cr.fetchall() if row[0] is not None]
     # Read after the jobs: who makes a channel and a job in it at once is seen whole.
     cr.execute(_CHANNEL_RECORDS)
     known = {row[0] for row in cr.fetchall()}.union(configured)

@@ -1,6 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from contextlib import contextmanager
-from types import SimpleNamespace
 from unittest.mock import patch
 
 from odoo.exceptions import UserError, ValidationError
@@ -36,7 +35,7 @@ class ChannelCase(TransactionCase):
 
     def configured(self, text):
         """The configuration string is ``text``."""
-        settings = SimpleNamespace(channels=channel_config.parse(text))
+        settings = runner_config.Config(channels=tuple(channel_config.parse(text)))
         return patch.object(runner_config, "get", lambda: settings)
 
 

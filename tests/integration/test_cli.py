@@ -229,6 +229,28 @@ class TestReading(OperationsCase):
     def uuid(self, job_id):
         return self.env["queue.job"].browse(job_id).uuid
 
+    def test_the_failed_job_that_holds_a_waiting_one_is_told_however_far_above(self):
+        first, second, third = (
+            self.env["test.queue.effect"].delayable().leave("") for _index in range(3)
+        )
+        first.on_done(second.on_done(third))
+        first.delay()
+        self.env["queue.job"].flush_model()
+        uuids = [each._generated_job.uuid for each in (first, second, third)]
+        self.assertEqual(reading.show(self.cr, uuids[2])["job"]["held_by"], [])
+        self.cr.execute(
+            "UPDATE queue_job SET state = 'failed', exc_message = 'No paper'"
+            " WHERE uuid = %s",
+            (uuids[0],),
+        )
+        for uuid in uuids[1:]:
+            found = reading.show(self.cr, uuid)
+            (held_by,) = found["job"]["held_by"]
+            self.assertEqual(held_by["uuid"], uuids[0])
+            line = f"held by: failed job {uuids[0]} (test.queue.effect.leave): No paper"
+            self.assertIn(line, texts.job(found))
+        self.assertEqual(reading.show(self.cr, uuids[0])["job"]["held_by"], [])
+
     def test_a_job_is_shown_with_its_attempts(self):
         job = self.job("failed", exc_name="ValueError", exc_message="no price")
         self.tried(job, "failed", exc_name="ValueError", attempt=1)

@@ -86,6 +86,46 @@ class OperationsCase(RollupCase):
         return [each["code"] for each in self.stat._overview()["problems"]]
 
 
+class TestConfigurationOfServers(OperationsCase):
+    def told(self, **values):
+        usual = {
+            "channels": "root:3,root.export:1",
+            "channels_error": None,
+            "lease_seconds": 1.0,
+            "poll_seconds": 5.0,
+            "address": "http://odoo:8069",
+            "workers": 4,
+        }
+        return json.dumps({**usual, **values})
+
+    def test_the_status_tells_what_the_servers_use_and_not_what_the_shell_has(self):
+        self.configure(channels=tuple(channel_config.parse("root:9")))
+        self.runner(configuration=self.told())
+        found = commands.status(self.env)
+        by_name = {each["name"]: each for each in found["channels"]}
+        self.assertEqual(by_name["root"]["capacity"], 3)
+        self.assertEqual(by_name["root.export"]["capacity"], 1)
+        self.assertTrue(found["ok"])
+        text = texts.status(found)
+        for part in ("http://odoo:8069", "workers 4", "lease 1 s", "root.export:1"):
+            self.assertIn(part, text)
+
+    def test_a_typo_of_a_server_is_a_problem_for_status_health_and_dashboard(self):
+        self.runner(configuration=self.told(channels_error="piece 2 is wrong"))
+        found = commands.status(self.env)
+        self.assertFalse(found["ok"])
+        self.assertIn("the last that could be read", texts.status(found))
+        well, reasons = self.stat._health()
+        self.assertFalse(well)
+        self.assertIn("piece 2 is wrong", "".join(reasons))
+        self.assertIn("piece 2 is wrong", self.stat._overview()["warning"])
+
+    def test_a_typo_of_this_very_server_is_told_without_any_runner(self):
+        self.configure(channels_error="piece 1 is wrong")
+        codes = [each["code"] for each in self.stat._overview()["problems"]]
+        self.assertIn("bad_channels", codes)
+
+
 class TestOverview(OperationsCase):
     def channel_of(self, name):
         channels = self.stat._overview()["channels"]

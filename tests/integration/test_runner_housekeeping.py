@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import closing
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from odoo.addons.queue_job.core.channel_config import parse
-from odoo.addons.queue_job.jobrunner import housekeeping
+from odoo.addons.queue_job.jobrunner import configured, housekeeping, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.connection import connect
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER
 from odoo.addons.queue_job.storage import locks
 
-from .runner_case import RunnerCase
+from .runner_case import RunnerCase, connection
 
 
 class HousekeepingCase(RunnerCase):
@@ -137,6 +138,57 @@ class TestTidying(HousekeepingCase):
         self.call(self.keeper().tidy)
         self.assertEqual(self.db.value("SELECT state FROM queue_job"), "pending")
         self.query("DELETE FROM queue_job_channel WHERE name = 'twin'")
+
+    def test_a_typo_in_the_option_keeps_the_channels_that_were_read_last(self):
+        self.addCleanup(
+            self.query,
+            "DELETE FROM ir_config_parameter WHERE key = 'queue_job.channels'",
+        )
+        text = "root:1,root.elsewhere:1"
+        good = self.keeper(channels=tuple(parse(text)), channels_text=text)
+        self.call(good.run, 0.0, (), 1, 1)
+        job, gone = self.job("root.elsewhere"), self.job("root.gone")
+        wrong = self.keeper(channels_error="'root:x' is wrong")
+        with self.assertLogs(housekeeping.__name__, logging.ERROR):
+            self.call(wrong.run, 0.0, (), 1, 1)
+        self.assertEqual((self.read(job), self.read(gone)), ("pending", "failed"))
+        self.capacity(9)
+        with self.cnx.cursor() as cr:
+            (first,) = configured.channels(cr, wrong.config)[:1]
+            cr.execute("SELECT configuration FROM queue_job_runner")
+            told = json.loads(cr.fetchone()[0])
+        self.assertEqual((first.name, first.capacity), ("root", 1))
+        self.assertEqual(told["channels"], text)
+        self.assertEqual(told["channels_error"], "'root:x' is wrong")
+        # none at all is no mistake: the records decide then
+        self.call(self.keeper().run, 0.0, (), 1, 1)
+        with self.cnx.cursor() as cr:
+            self.assertEqual(configured.channels(cr, wrong.config), ())
+
+    def test_a_pass_goes_by_the_channels_that_were_read_last(self):
+        self.addCleanup(
+            self.query,
+            "DELETE FROM ir_config_parameter WHERE key = 'queue_job.channels'",
+        )
+        wrong = Config(channels_error="wrong")
+        jobs = [self.job() for _index in range(3)]
+        with self.cnx.cursor() as cr:
+            kept = Config(channels=tuple(parse("root:2")), channels_text="root:2")
+            configured.keep(cr, kept)
+        with connection(self.db.name) as cnx, cnx.cursor() as cr:
+            cnx.autocommit = False
+            requests = scheduling.schedule_once(cr, wrong, 5)
+        self.assertEqual([each.id for each in requests], jobs[:2])
+
+    def test_a_shell_says_nothing_of_its_configuration(self):
+        keeper = housekeeping.Housekeeper(
+            self.db.name, Config(channels_text="root:7"), 9, housekeeping.SHELL
+        )
+        self.call(keeper.run, 0.0, (), 1, 1)
+        found = self.query("SELECT configuration FROM queue_job_runner")
+        self.assertEqual(found, [(None,)])
+        query = "SELECT 1 FROM ir_config_parameter WHERE key = 'queue_job.channels'"
+        self.assertEqual(self.query(query), [])
 
     def test_who_waits_for_a_job_that_is_done_is_released(self):
         parent, child = self.job(), self.job()

@@ -572,6 +572,8 @@ class TestUnknownChannels(JobsCase):
     def test_a_job_without_a_channel_belongs_to_the_root(self):
         job = self.job(None)
         self.assertEqual(recovery.unknown_channels(self.cr, ()), [])
+        self.assertIsNone(self.read(job, "channel"), "looking writes nothing")
+        recovery.adopt_channelless(self.cr)
         self.assertEqual(self.read(job, "channel"), "root")
 
     def test_an_enqueued_job_that_cannot_be_asked_for_fails(self):

@@ -55,7 +55,7 @@ class TestProblems(unittest.TestCase):
             health.ERRORS,
             {
                 "resting", "root_off", "no_runner", "no_cron", "cron_overdue", "busy",
-                "stalled", "late",
+                "stalled", "late", "bad_channels",
             },
         )  # fmt: skip
 

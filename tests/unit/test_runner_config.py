@@ -38,6 +38,20 @@ class ConfigCase(unittest.TestCase):
             self.environ[f"ODOO_QUEUE_JOB_{key.upper()}"] = value
 
 
+class TestMistakeInChannels(ConfigCase):
+    def test_why_the_channels_cannot_be_read_is_known(self):
+        self.section("channels = root:4,root.a:many")
+        config = configuration.load(report=lambda error: None)
+        self.assertEqual(config.channels, ())
+        self.assertIn("'root.a:many'", config.channels_error)
+
+    def test_channels_that_can_be_read_are_known_as_they_are_written(self):
+        self.section("channels = root:4,root.a:2:paused=0")
+        config = configuration.load()
+        self.assertEqual(config.channels_text, "root:4,root.a:2:paused=0")
+        self.assertIsNone(config.channels_error)
+
+
 class TestSources(ConfigCase):
     def test_nothing_written_means_the_usual_values(self):
         config = configuration.load()
