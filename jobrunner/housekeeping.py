@@ -14,7 +14,16 @@ from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
 from ..log_lines import get_logger
-from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
+from ..storage import (
+    channel,
+    graph,
+    presence,
+    recovery,
+    repair,
+    rollup,
+    schedule,
+    untold,
+)
 from . import configured
 from .config import Config
 from .loop import clock, line_of
@@ -65,7 +74,7 @@ class Housekeeper:
         self._next_show = 0.0
         self._next_tidy = 0.0
         self._next_tell = 0.0
-        self._repaired_up_to = 0
+        self._repaired_up_to = repair.START
         self._quiet: dict[str, float] = {}
 
     def run(
@@ -81,6 +90,9 @@ class Housekeeper:
             # First: what comes behind may have to wait, and we live nevertheless.
             self._next_show = now + SHOW
             self._step(cr, self._show, passes, sent)
+            if self._published is None and self.kind != SHELL:
+                if self._step(cr, self._publish):
+                    self._step(cr, self._show, passes, sent)
         if self.rest:
             # What a copy took over is as it was there, until somebody releases it.
             self._next_look = self._next_tidy = now + LOOK_AFTER
@@ -178,7 +190,7 @@ class Housekeeper:
         more = True
         while more and clock() < end:
             schedule.begin_short(cr)
-            more = graph.let_go(cr, done)
+            more = repair.let_go(cr, done)
             schedule.commit(cr)
 
     def _rescue(self, cr, job_id: int, attempt: int) -> bool:
@@ -242,9 +254,9 @@ class Housekeeper:
         more = True
         while more and clock() < end:
             schedule.begin_short(cr)
-            self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
+            self._repaired_up_to = repair.repair(cr, self._repaired_up_to)
             schedule.commit(cr)
-            more = bool(self._repaired_up_to)
+            more = self._repaired_up_to != repair.START
 
     def _fail_unknown(self, cr) -> None:
         schedule.begin_short(cr)
@@ -293,19 +305,20 @@ class Housekeeper:
             "passes": passes,
             "dispatched": sent,
             "rescued": self.rescued,
+            "configuration": self._published,
         }
         schedule.begin_short(cr)
-        values["configuration"] = self._published or self._publish(cr)
         presence.heartbeat(cr, self.number, values)
         schedule.commit(cr)
-        self._published = values["configuration"]
 
-    def _publish(self, cr) -> str | None:
-        """Make known once by which configuration this server goes: it never changes."""
-        if self.kind == SHELL:
-            return None
+    def _publish(self, cr) -> bool:
+        """Find out once by which configuration this server goes: it never changes."""
+        schedule.begin_short(cr)
         configured.keep(cr, self.config)
-        return configured.published(cr, self.config)
+        published = configured.published(cr, self.config)
+        schedule.commit(cr)
+        self._published = published
+        return True
 
 
 _WORDS = {Failed: "failed", Cancelled: "cancelled"}
