@@ -63,6 +63,12 @@ def connect(name: str, config: Config) -> psycopg2.extensions.connection:
             info[key] = value
     connection = psycopg2.connect(connection_factory=Connection, **info)
     connection.autocommit = True
+    try:
+        with connection.cursor() as cr:
+            presence.set_up(cr, connection.get_backend_pid())
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+
+import psycopg2
 
 from odoo.modules import module as odoo_module
 
@@ -25,7 +27,7 @@ from ..storage import (
 )
 from . import configured
 from .config import Config
-from .loop import clock
+from .loop import clock, line_of
 
 _logger = get_logger(__name__)
 
@@ -44,6 +46,8 @@ ADD_UP = 0.2
 LET_GO = REPAIR = 0.2
 #: how often a job's worker may die when nobody says otherwise
 MAX_DEATHS = 3
+#: seconds between two messages about the same trouble
+_QUIET = 60.0
 #: kind of a process whose configuration is not that of the database's servers
 SHELL = "command"
 _BATCH = 1000
@@ -72,6 +76,7 @@ class Housekeeper:
         self._next_tidy = 0.0
         self._next_tell = 0.0
         self._repaired_up_to = repair.START
+        self._quiet: dict[str, float] = {}
 
     def run(
         self, cr, now: float, flying: Collection[int], passes: int, sent: int
@@ -82,19 +87,49 @@ class Housekeeper:
         :param flying: ids of the jobs that we have requests under way for
         """
         changed = False
+        if now >= self._next_show:
+            # First: what comes behind may have to wait, and we live nevertheless.
+            self._next_show = now + SHOW
+            self._step(cr, self._show, passes, sent)
+            if self._published is None and self.kind != SHELL:
+                if self._step(cr, self._publish):
+                    self._step(cr, self._show, passes, sent)
         if self.rest:
             # What a copy took over is as it was there, until somebody releases it.
             self._next_look = self._next_tidy = now + LOOK_AFTER
         if now >= self._next_look:
             self._next_look = now + LOOK_AFTER
-            changed |= self.look_after(cr, now, flying)
+            changed = bool(self._step(cr, self.look_after, now, flying))
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY
             self.tidy(cr)
-        if now >= self._next_show:
-            self._next_show = now + SHOW
-            self._show(cr, passes, sent)
         return changed
+
+    def _step(self, cr, step: Callable, *args):
+        """Do what one step does; when it has to wait, or fails, it is tried again when
+        it is due again, and the others go on.
+
+        :raises psycopg2.Error: the connection is lost, or the queue is gone
+        """
+        try:
+            return step(cr, *args)
+        except psycopg2.ProgrammingError:
+            raise
+        except Exception as error:
+            if cr.connection.closed:
+                raise
+            schedule.rollback(cr)
+            self._say(step.__name__, error)
+            return None
+
+    def _say(self, step: str, error: Exception) -> None:
+        if clock() < self._quiet.get(step, 0.0):
+            return
+        self._quiet[step] = clock() + _QUIET
+        text = "queue job runner: database %s: %s is done later: %s"
+        name = step.strip("_")
+        unforeseen = None if isinstance(error, psycopg2.Error) else error
+        _logger.warning(text, self.name, name, line_of(error), exc_info=unforeseen)
 
     def to_tell(self, cr, now: float) -> str | None:
         """The secret of the database when somebody has to be told of jobs' ends.
@@ -104,8 +139,15 @@ class Housekeeper:
         """
         if self.rest or now < self._next_tell:
             return None
-        secret = untold.due(cr)
+        self._next_tell = now + LOOK_AFTER
+        secret = self._step(cr, self._due)
         self._next_tell = now + (LOOK_AFTER if secret is None else TELL_AGAIN)
+        return secret
+
+    def _due(self, cr) -> str | None:
+        schedule.begin_short(cr)
+        secret = untold.due(cr)
+        schedule.commit(cr)
         return secret
 
     # ---------------------------------------------------------------- what runs
@@ -135,13 +177,13 @@ class Housekeeper:
         seen = self._suspects
         self._suspects = {job: seen.get(job, now) for job in orphans}
         rescued = [
-            self._rescue(cr, *job)
+            self._step(cr, self._rescue, *job)
             for job, since in self._suspects.items()
             if now - since >= LOOK_AFTER
         ]
         if release_due:
             # Whoever did these jobs died before he released who waited for them.
-            self._let_go(cr, release_due)
+            self._step(cr, self._let_go, release_due)
         return bool(ended or released or release_due) or any(rescued)
 
     def _let_go(self, cr, done: list[int]) -> None:
@@ -194,9 +236,16 @@ class Housekeeper:
 
     def tidy(self, cr) -> None:
         """Fail what waits in channels that have gone, repair graphs, add up."""
-        self._fail_unknown(cr)
-        self._add_up(cr)
-        self._repair(cr)
+        for step in (
+            self._fail_unknown,
+            self._add_up,
+            self._prune,
+            self._repair,
+            self._forget_gone,
+        ):
+            self._step(cr, step)
+
+    def _forget_gone(self, cr) -> None:
         schedule.begin_short(cr)
         presence.forget_gone(cr)
         schedule.commit(cr)
@@ -243,6 +292,8 @@ class Housekeeper:
             schedule.begin_short(cr)
             more = rollup.add_up(cr)
             schedule.commit(cr)
+
+    def _prune(self, cr) -> None:
         schedule.begin_short(cr)
         rollup.prune(cr)
         schedule.commit(cr)
@@ -256,19 +307,20 @@ class Housekeeper:
             "passes": passes,
             "dispatched": sent,
             "rescued": self.rescued,
+            "configuration": self._published,
         }
         schedule.begin_short(cr)
-        values["configuration"] = self._published or self._publish(cr)
         presence.heartbeat(cr, self.number, values)
         schedule.commit(cr)
-        self._published = values["configuration"]
 
-    def _publish(self, cr) -> str | None:
-        """Make known once by which configuration this server goes: it never changes."""
-        if self.kind == SHELL:
-            return None
+    def _publish(self, cr) -> bool:
+        """Find out once by which configuration this server goes: it never changes."""
+        schedule.begin_short(cr)
         configured.keep(cr, self.config)
-        return configured.published(cr, self.config)
+        published = configured.published(cr, self.config)
+        schedule.commit(cr)
+        self._published = published
+        return True
 
 
 _WORDS = {Failed: "failed", Cancelled: "cancelled"}

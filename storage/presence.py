@@ -24,6 +24,30 @@ SELECT EXISTS (SELECT FROM ir_module_module
                 WHERE name = 'queue_job'
                   AND state IN ('installed', 'to upgrade', 'to remove'))
 """
+# Whatever the database or the role has as defaults, which suit others: a runner waits
+# for nobody, is idle on purpose, and reads and writes what it expects. Names that the
+# server does not know are left out; behind a pooler the session is not ours to set.
+_SETTINGS = {
+    "lock_timeout": "250ms",
+    "statement_timeout": "10s",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "standard_conforming_strings": "on",
+    "datestyle": "ISO, MDY",
+    "timezone": "UTC",
+    "bytea_output": "hex",
+    "synchronous_commit": "off",
+}
+_SET_UP = """
+SELECT set_config(given.name, given.value, false)
+  FROM unnest(%(names)s::text[], %(values)s::text[]) AS given (name, value)
+  JOIN pg_settings AS known ON lower(known.name) = given.name
+ WHERE pg_backend_pid() = %(pid)s
+"""
 _LISTEN = "LISTEN queue_job"
 _PROBE = "SELECT pg_notify('queue_job', %s)"
 _BACKEND = "SELECT pg_backend_pid()"
@@ -76,6 +100,16 @@ def installed(cr) -> bool:
         return False
     cr.execute(_IS_INSTALLED)
     return cr.fetchone()[0]
+
+
+def set_up(cr, pid: int) -> None:
+    """Have the session keep to the runner's limits, whatever its defaults are.
+
+    :param pid: of the server process that the client knows; behind a pooler it is
+        another one, and nothing is set
+    """
+    params = {"names": list(_SETTINGS), "values": list(_SETTINGS.values()), "pid": pid}
+    cr.execute(_SET_UP, params)
 
 
 def listen(cr) -> None:

@@ -432,3 +432,52 @@ class TestTroubles(RunnerCase):
         self.assertIn("modules are marked", logs.output[0])
         served.due = 0.0
         self.assertEqual(len(self.requests(served)), 1)
+
+
+#: what may be set for a database or a role, and does not suit a runner
+HOSTILE = {
+    "idle_in_transaction_session_timeout": "300ms",
+    "idle_session_timeout": "300ms",
+    "transaction_timeout": "300ms",
+    "statement_timeout": "300ms",
+    "lock_timeout": "1ms",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "datestyle": "German, DMY",
+    "timezone": "Pacific/Chatham",
+    "standard_conforming_strings": "off",
+    "bytea_output": "escape",
+    "synchronous_commit": "remote_apply",
+}
+
+
+class TestHostileSettings(RunnerCase):
+    def test_a_runner_serves_a_database_whatever_is_set_for_it(self):
+        known = {name for (name,) in self.query("SELECT lower(name) FROM pg_settings")}
+        for name, value in HOSTILE.items():
+            if name in known:
+                with self.subTest(setting=name):
+                    self.check(f"SET {name} = '{value}'")
+
+    def check(self, setting):
+        self.query(f"ALTER DATABASE {self.db.name} {setting}")
+        try:
+            served = self.connected()
+            job = self.job()
+            (request,) = self.requests(served)
+            self.turn_until(lambda: served._holder._connection)
+            session, holder = served._session, served._holder._connection
+            # longer than the limits of time
+            until = clock() + 0.6
+            self.turn_until(lambda: clock() > until)
+            self.assertEqual(request.id, job)
+            self.pass_(served, clock())
+            self.assertIs(served._session, session)
+            self.assertIs(served._holder._connection, holder)
+            served.ended(request, OK)
+            (again,) = self.requests(served)
+            self.assertEqual((again.id, again.attempt), (job, 2))
+            served.close()
+            self.query("DELETE FROM queue_job")
+        finally:
+            self.query(f"ALTER DATABASE {self.db.name} RESET ALL")

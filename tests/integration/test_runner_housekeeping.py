@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
+
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from odoo.addons.queue_job.core.channel_config import parse
 from odoo.addons.queue_job.jobrunner import configured, housekeeping, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
+from odoo.addons.queue_job.jobrunner.connection import connect
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER
 from odoo.addons.queue_job.storage import locks
 
@@ -214,3 +218,50 @@ class TestTidying(HousekeepingCase):
             " version <> '' FROM queue_job_runner"
         )
         self.assertEqual(rows, [(9, "test", 5, 2, True, True, True)])
+
+
+class TestHeldTables(HousekeepingCase):
+    """Whatever others hold: the runner waits no longer than its limit, and shows that
+    it lives."""
+
+    def test_a_table_that_somebody_locks_stops_no_sign_of_life(self):
+        for table in (
+            "queue_job",
+            "queue_job_barrier",
+            "queue_job_edge",
+            "queue_job_channel",
+            "queue_job_rollup",
+            "queue_job_untold",
+            "ir_config_parameter",
+        ):
+            self.query("DELETE FROM queue_job_runner")
+            query = f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+            with self.subTest(table=table), self.other_transaction(query):
+                self.assertTrue(self.kept_house())
+
+    def test_a_sign_of_life_that_cannot_be_given_stops_nothing_else(self):
+        job = self.job("root.gone")
+        query = "LOCK TABLE queue_job_runner IN ACCESS EXCLUSIVE MODE"
+        with self.other_transaction(query):
+            self.kept_house(show=False)
+            self.assertEqual(self.read(job), "failed")
+
+    def test_a_step_that_fails_stops_no_other(self):
+        keeper = self.keeper()
+        job = self.job("root.gone")
+
+        def broken(cr, *_args):
+            cr.execute("SELECT 1/0")
+
+        keeper.look_after = broken
+        self.kept_house(keeper)
+        self.assertEqual(self.read(job), "failed")
+
+    def kept_house(self, keeper=None, show=True):
+        """Run all steps beside what is held; return whether the runner is seen."""
+        keeper = keeper or self.keeper()
+        with closing(connect(self.db.name, Config())) as cnx, cnx.cursor() as cr:
+            keeper.run(cr, 0.0, (), 1, 1)
+            keeper.to_tell(cr, 0.0)
+            self.assertEqual(cnx.get_transaction_status(), TRANSACTION_STATUS_IDLE)
+        return show and self.query("SELECT number FROM queue_job_runner") == [(9,)]
