@@ -51,8 +51,8 @@ class TestMessages(TransactionCase):
         parts = [HEAD]
         for title, call, given in self.mistakes():
             with self.subTest(title):
-                text = "\n".join(f"    {x}" for x in self.said(call, given).split("\n"))
-                parts.append(f"``{title}``\n\n  .. code-block:: text\n\n  {text}\n")
+                said = " ".join(self.said(call, given).split())
+                parts.append(f"``{title}``\n  ``{said}``\n")
         page = "\n".join(parts)
         if os.environ.get("QUEUE_JOB_WRITE_MESSAGES"):
             PAGE.write_text(page, encoding="utf-8")
