@@ -71,7 +71,7 @@ def requeue(env, ids: Iterable[int], result: str | None = None) -> list[int]:
     ids = list(ids)
     _records(env, ids).flush_recordset()
     closed = storage.graph.rearm(env.cr, ids)
-    waiting = set(storage.transition.waiting(env.cr, ids))
+    waiting = set(storage.transition.hold_back(env.cr, ids))
     values = {
         "retry": 0,
         "deaths": 0,

@@ -12,7 +12,16 @@ from odoo.modules import module as odoo_module
 
 from ..core.outcome import Cancelled, Failed, after_death
 from ..log_lines import get_logger
-from ..storage import channel, graph, presence, recovery, rollup, schedule, untold
+from ..storage import (
+    channel,
+    graph,
+    presence,
+    recovery,
+    repair,
+    rollup,
+    schedule,
+    untold,
+)
 from . import configured
 from .config import Config
 from .loop import clock
@@ -61,7 +70,7 @@ class Housekeeper:
         self._next_show = 0.0
         self._next_tidy = 0.0
         self._next_tell = 0.0
-        self._repaired_up_to = 0
+        self._repaired_up_to = repair.START
 
     def run(
         self, cr, now: float, flying: Collection[int], passes: int, sent: int
@@ -139,7 +148,7 @@ class Housekeeper:
         more = True
         while more and clock() < end:
             schedule.begin_short(cr)
-            more = graph.let_go(cr, done)
+            more = repair.let_go(cr, done)
             schedule.commit(cr)
 
     def _rescue(self, cr, job_id: int, attempt: int) -> bool:
@@ -196,9 +205,9 @@ class Housekeeper:
         more = True
         while more and clock() < end:
             schedule.begin_short(cr)
-            self._repaired_up_to = graph.repair(cr, self._repaired_up_to)
+            self._repaired_up_to = repair.repair(cr, self._repaired_up_to)
             schedule.commit(cr)
-            more = bool(self._repaired_up_to)
+            more = self._repaired_up_to != repair.START
 
     def _fail_unknown(self, cr) -> None:
         schedule.begin_short(cr)

@@ -30,6 +30,7 @@ from . import (
     presence,
     progress,
     recovery,
+    repair,
     retention,
     rollup,
     schedule,

@@ -11,11 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .untold import noted
-
-#: jobs that a runner releases at a time: some tenths of a second of its thread
-BATCH = 5000
-
 _TAKE_BARRIERS = """
 SELECT nextval('queue_job_barrier_id_seq') FROM generate_series(1, %s)
 """
@@ -38,22 +33,25 @@ UPDATE queue_job_barrier barrier
 RETURNING id, remaining
 """
 # The parents became done: each edge is met once, whoever comes first, so that a
-# repetition after a crash counts nothing twice. Barriers are locked in one order: two
-# jobs before the same two barriers never wait for each other in a circle.
+# repetition after a crash counts nothing twice. Barriers are locked first, and in one
+# order: two jobs before the same two barriers never wait for each other in a circle.
 _MEET = """
-WITH met AS (
-    UPDATE queue_job_edge SET met = true
-     WHERE parent_id = ANY(%s) AND NOT met
-    RETURNING barrier_id
+WITH locked AS (
+    SELECT id FROM queue_job_barrier
+     WHERE id IN (SELECT barrier_id FROM queue_job_edge
+                   WHERE parent_id = ANY(%(parents)s) AND NOT met)
+     ORDER BY id FOR NO KEY UPDATE {skip}
+), met AS (
+    UPDATE queue_job_edge AS edge SET met = true FROM locked
+     WHERE edge.parent_id = ANY(%(parents)s) AND edge.barrier_id = locked.id
+       AND NOT edge.met
+    RETURNING edge.barrier_id
 ), counted AS (
     SELECT barrier_id, count(*) AS number FROM met GROUP BY barrier_id
-), locked AS (
-    SELECT id FROM queue_job_barrier WHERE id IN (SELECT barrier_id FROM counted)
-     ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE queue_job_barrier barrier SET remaining = remaining - counted.number
-  FROM counted JOIN locked ON locked.id = counted.barrier_id
- WHERE barrier.id = locked.id
+  FROM counted
+ WHERE barrier.id = counted.barrier_id
 RETURNING barrier.id, barrier.remaining
 """
 # release: the jobs behind barriers that are open
@@ -91,31 +89,23 @@ _BEHIND = """
 SELECT id FROM queue_job
  WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies'
 """
-# ... a bounded number at a time, whoever holds one of them is not waited for
-_RELEASE_SOME = """
-UPDATE queue_job
-   SET state = 'pending',
-       ready = (eta IS NULL OR eta <= now() AT TIME ZONE 'UTC')
+#: Somebody waits for the job ``parent``, though it is done: his row was held, or too
+#: many wait.
+LEFT = """
+EXISTS (SELECT FROM queue_job_edge AS edge
+          JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
+         WHERE edge.parent_id = parent.id
+           AND (NOT edge.met OR barrier.remaining <= 0
+                AND EXISTS (SELECT FROM queue_job AS waiting
+                             WHERE waiting.barrier_id = barrier.id
+                               AND waiting.state = 'wait_dependencies')))
+"""
+_RELEASED = f"""
+UPDATE queue_job AS parent SET release_due = false
  WHERE id = ANY(ARRAY(
-        SELECT id FROM queue_job
-         WHERE barrier_id = ANY(%(barriers)s) AND state = 'wait_dependencies'
-         LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
-"""
-_OPEN = """
-SELECT DISTINCT barrier.id FROM queue_job_edge AS edge
-  JOIN queue_job_barrier AS barrier ON barrier.id = edge.barrier_id
- WHERE edge.parent_id = ANY(%s) AND barrier.remaining <= 0
-"""
-_SOMEBODY_WAITS = """
-SELECT EXISTS (SELECT FROM queue_job
-                WHERE barrier_id = ANY(%s) AND state = 'wait_dependencies')
-"""
-_STILL_DUE = """
-UPDATE queue_job SET release_due = true
- WHERE id = ANY(%s) AND state = 'done' AND release_due IS NOT TRUE
-"""
-_RELEASED = """
-UPDATE queue_job SET release_due = false WHERE id = ANY(%s) AND release_due
+        SELECT id FROM queue_job AS parent
+         WHERE id = ANY(%s) AND release_due AND NOT {LEFT}
+           FOR NO KEY UPDATE SKIP LOCKED))
 """
 _RELEASE_DUE = """
 SELECT id FROM queue_job
@@ -143,27 +133,6 @@ SELECT edge.parent_id, job.id FROM queue_job_edge edge
  WHERE edge.parent_id = ANY(%(ids)s) OR job.id = ANY(%(ids)s)
 """
 _PARENTS = "SELECT parent_id FROM queue_job_edge WHERE barrier_id = %s"
-# Edges that nobody met although their job is over (it was attached while that job
-# ended, or somebody else's SQL was at work), and edges of jobs that are gone: looked at
-# in turns, a bounded number each, so that graphs of any size wait for their turn.
-_UNMET = """
-WITH looked AS (
-    SELECT DISTINCT parent_id FROM queue_job_edge
-     WHERE NOT met AND parent_id > %(after)s
-     ORDER BY parent_id LIMIT %(limit)s
-)
-SELECT looked.parent_id, job.state,
-       job.id IS NULL OR job.state IN ('done', 'cancelled')
-  FROM looked LEFT JOIN queue_job job ON job.id = looked.parent_id
- ORDER BY looked.parent_id
-"""
-_CANCEL = noted("""
-UPDATE queue_job
-   SET state = 'cancelled', date_cancelled = now() AT TIME ZONE 'UTC',
-       result = %(reason)s
- WHERE id = ANY(%(ids)s) AND state = 'wait_dependencies'
-RETURNING id, state
-""")
 # barriers that nobody waits behind any more, and their edges
 _PRUNE = """
 WITH gone AS (
@@ -204,9 +173,13 @@ def insert(cr, parents_of: dict[int, list[int]]) -> dict[int, int]:
     return dict(cr.fetchall())
 
 
-def meet(cr, parent_ids: list[int]) -> list[int]:
-    """Note that these jobs are done; return the barriers that are open now."""
-    cr.execute(_MEET, (list(parent_ids),))
+def meet(cr, parent_ids: list[int], wait: bool = True) -> list[int]:
+    """Note that these jobs are done; return the barriers that are open now.
+
+    :param wait: for whoever holds a barrier; else it is left alone
+    """
+    query = _MEET.format(skip="" if wait else "SKIP LOCKED")
+    cr.execute(query, {"parents": list(parent_ids)})
     return [barrier for barrier, remaining in cr.fetchall() if remaining <= 0]
 
 
@@ -278,45 +251,6 @@ def parents(cr, barrier_id: int) -> list[int]:
     """The jobs before a barrier."""
     cr.execute(_PARENTS, (barrier_id,))
     return [row[0] for row in cr.fetchall()]
-
-
-def repair(cr, after: int = 0, limit: int = 5000) -> int:
-    """Do what a crash between a job's end and the release of its dependants left.
-
-    :param after: where to go on looking, what the last call returned
-    :return: where the next call goes on; 0: at the beginning
-    """
-    let_go(cr, release_due(cr))
-    cr.execute(_UNMET, {"after": after, "limit": limit})
-    looked = cr.fetchall()
-    let_go(cr, [id_ for id_, state, over in looked if over and state == "done"])
-    never = [id_ for id_, state, over in looked if over and state != "done"]
-    if never:
-        reason = "A job that it depends on was cancelled or deleted."
-        params = {"ids": descendants(cr, never)[:BATCH], "reason": reason}
-        cr.execute(_CANCEL, params)
-    return looked[-1][0] if len(looked) == limit else 0
-
-
-def let_go(cr, done: list[int], limit: int = BATCH) -> bool:
-    """Release who waited for these done jobs; harmless when that has been done.
-
-    :param limit: at most so many; the done jobs stay due while more wait
-    :return: whether another call would release more
-    """
-    if not done:
-        return False
-    meet(cr, done)
-    cr.execute(_OPEN, (list(done),))
-    opened = [row[0] for row in cr.fetchall()]
-    cr.execute(_RELEASE_SOME, {"barriers": opened, "limit": limit})
-    more = cr.rowcount >= limit
-    cr.execute(_SOMEBODY_WAITS, (opened,))
-    if cr.fetchone()[0]:
-        cr.execute(_STILL_DUE, (list(done),))
-    else:
-        released(cr, done)
-    return more
 
 
 def prune(cr, limit: int) -> int:

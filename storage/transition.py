@@ -24,12 +24,25 @@ SELECT id FROM queue_job
  ORDER BY id
    FOR NO KEY UPDATE
 """
-# A job goes back to where it waits: behind the jobs it depends on, when those are
-# not done, else to the queue.
+# A job goes back to where it waits: behind the jobs it depends on, when those are not
+# done, else to the queue.
+# Race: the last of them may have ended after our snapshot, and nobody releases a job
+# twice. So the barrier is written: who counts it down after us sees the jobs that we
+# put behind it, and who looks at it with an old snapshot gets a serialization failure.
 _WAITING = """
-SELECT job.id FROM queue_job job
-  JOIN queue_job_barrier barrier ON barrier.id = job.barrier_id
- WHERE job.id = ANY(%s) AND barrier.remaining > 0
+WITH back AS (
+    SELECT id, barrier_id FROM queue_job
+     WHERE id = ANY(%(ids)s) AND state = ANY(%(sources)s) AND barrier_id IS NOT NULL
+), locked AS (
+    SELECT id FROM queue_job_barrier WHERE id IN (SELECT barrier_id FROM back)
+     ORDER BY id FOR NO KEY UPDATE
+), held AS (
+    UPDATE queue_job_barrier AS barrier SET remaining = barrier.remaining
+      FROM locked WHERE barrier.id = locked.id
+    RETURNING barrier.id, barrier.remaining
+)
+SELECT back.id FROM back JOIN held ON held.id = back.barrier_id
+ WHERE held.remaining > 0
 """
 # Ask the jobs that have not ended to stop; who asked first is who is told.
 _ASK_TO_STOP = """
@@ -70,9 +83,10 @@ def guard(cr, verb: str, ids: list[int]) -> list[int]:
     return [row[0] for row in cr.fetchall()]
 
 
-def waiting(cr, ids: list[int]) -> list[int]:
-    """Those of the jobs whose dependencies are not done."""
-    cr.execute(_WAITING, (list(ids),))
+def hold_back(cr, ids: list[int]) -> list[int]:
+    """Those of the jobs that may be requeued whose dependencies are not done, and stay
+    so until the transaction ends."""
+    cr.execute(_WAITING, {"ids": list(ids), "sources": states.sources("requeue")})
     return [row[0] for row in cr.fetchall()]
 
 

@@ -59,7 +59,7 @@ class TestGraph(TransactionCase):
         first.on_done(second).delay()
         parent, child = self.records([first]), self.records([second])
         self.set_state(parent, "done")
-        storage.graph.repair(self.env.cr)
+        storage.repair.repair(self.env.cr)
         child.invalidate_recordset()
         self.assertEqual(child.state, "pending")
         parent.invalidate_recordset()
@@ -72,7 +72,7 @@ class TestGraph(TransactionCase):
         self.set_state(parent, "done")
         seen = []
         for _time in range(4):
-            more = storage.graph.let_go(self.env.cr, parent.ids, limit=3)
+            more = storage.repair.let_go(self.env.cr, parent.ids, limit=3)
             self.env.invalidate_all()
             waiting = children.filtered(lambda job: job.state != "pending")
             seen.append((more, len(waiting), parent.release_due))
@@ -87,7 +87,7 @@ class TestGraph(TransactionCase):
         parent = self.records([first])
         self.set_state(parent, "done")
         self.env.cr.execute("UPDATE queue_job SET release_due = false")
-        storage.graph.let_go(self.env.cr, parent.ids, limit=3)
+        storage.repair.let_go(self.env.cr, parent.ids, limit=3)
         self.assertIn(parent.id, storage.graph.release_due(self.env.cr))
 
     def test_a_job_attached_to_one_that_ended_meanwhile_is_released(self):
@@ -97,7 +97,7 @@ class TestGraph(TransactionCase):
         self.env.cr.execute(
             "UPDATE queue_job SET state = 'done' WHERE id = %s", (parent.id,)
         )
-        storage.graph.repair(self.env.cr)
+        storage.repair.repair(self.env.cr)
         child.invalidate_recordset()
         self.assertEqual(child.state, "pending")
 
@@ -106,7 +106,7 @@ class TestGraph(TransactionCase):
         chain(*calls).delay()
         records = self.records(calls)
         self.env.cr.execute("DELETE FROM queue_job WHERE id = %s", (records[0].id,))
-        storage.graph.repair(self.env.cr)
+        storage.repair.repair(self.env.cr)
         rest = records[1:]
         rest.invalidate_recordset()
         self.assertEqual(set(rest.mapped("state")), {"cancelled"})
@@ -126,9 +126,10 @@ class TestGraph(TransactionCase):
             "DELETE FROM queue_job_edge WHERE parent_id < %s",
             (self.records(calls)[0].id,),
         )
-        after = storage.graph.repair(self.env.cr, 0, limit=3)
-        self.assertEqual(after, self.records(calls)[2].id)
-        self.assertEqual(storage.graph.repair(self.env.cr, after, limit=3), 0)
+        repair = storage.repair
+        after = repair.repair(self.env.cr, limit=3)
+        self.assertEqual(after.parent, self.records(calls)[2].id)
+        self.assertEqual(repair.repair(self.env.cr, after, limit=3), repair.START)
 
     def test_a_circle_is_refused(self):
         first, second = self.calls(2)

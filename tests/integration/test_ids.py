@@ -160,7 +160,7 @@ class TestIds(TransactionCase):
         self.assertEqual(
             storage.graph.descendants(self.env.cr, [first.id]), [second.id]
         )
-        storage.graph.let_go(self.env.cr, [first.id])
+        storage.repair.let_go(self.env.cr, [first.id])
         second.invalidate_recordset()
         self.assertEqual(second.state, "pending")
 

@@ -16,7 +16,7 @@ from odoo.addons.queue_job.executor import recording, telling
 from odoo.addons.queue_job.jobrunner import housekeeping, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER, TELL_AGAIN
-from odoo.addons.queue_job.storage import graph, recovery, untold
+from odoo.addons.queue_job.storage import recovery, repair, untold
 
 
 class TellingCase(TransactionCase):
@@ -222,7 +222,7 @@ class TestTelling(TellingCase):
         self.env.flush_all()
         query = "UPDATE queue_job SET state = 'cancelled' WHERE id = %s"
         self.env.cr.execute(query, (parent.id,))
-        graph.repair(self.env.cr)
+        repair.repair(self.env.cr)
         self.env.invalidate_all()
         self.assertEqual((child.state, self.left()), ("cancelled", 1))
         self.assertEqual((self.tell(), self.left()), (1, 0))

@@ -17,9 +17,7 @@ VERBS = {
     "execution._FINISH_BY_ID": "finish",
     "execution._START": "start",
     "execution._START_NEXT": "start",
-    "graph._CANCEL": "cancel",
     "graph._RELEASE": "release",
-    "graph._RELEASE_SOME": "release",
     "last_resort._CANCEL": "stop",
     "last_resort._FAIL": "fail",
     "last_resort._RETRY": "retry",
@@ -31,6 +29,8 @@ VERBS = {
     "recovery._RESCUE_CANCELLED": "rescue",
     "recovery._RESCUE_FAILED": "rescue",
     "recovery._RESCUE_PENDING": "rescue",
+    "repair._CANCEL": "cancel",
+    "repair._RELEASE_SOME": "release",
     "schedule._MARK_ENQUEUED": "enqueue",
 }
 _SET = re.compile(r"UPDATE queue_job(?: AS \w+)?\s+SET (.*?)\b(?:FROM|WHERE)\b", re.S)
