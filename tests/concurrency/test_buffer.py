@@ -290,7 +290,7 @@ class TestTwins(BufferCase):
     def pass_of_a_runner(self):
         with self.registry.cursor() as cr:
             storage.schedule.look(cr)
-            storage.schedule.hold_and_read(cr)
+            storage.schedule.read(cr)
             ids = [row[0] for row in storage.schedule.candidates(cr, {"root": 100})]
             return {job.id for job in storage.schedule.mark_enqueued(cr, ids, 1)}
 
