@@ -109,8 +109,8 @@ DROP TABLE IF EXISTS
     queue_job_progress, queue_job_channel_alias, queue_job_rollup,
     queue_job_watch, queue_job_touch, queue_job_untold, queue_job_end
 """
-_SET_OPTIONS = sql.SQL("ALTER TABLE queue_job SET ({})")
-_SET_COLUMNS = sql.SQL("ALTER TABLE queue_job {}")
+_SET_OPTIONS = "ALTER TABLE queue_job SET ({})"
+_SET_COLUMNS = "ALTER TABLE queue_job {}"
 
 
 def prepare(cr) -> None:
@@ -138,7 +138,7 @@ def _tune(cr) -> None:
     have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
     wrong = [f"{k} = {v}" for k, v in _TUNING.items() if have.get(k) != v]
     if wrong:
-        query = _SET_OPTIONS.format(_words(wrong))
+        query = sql.SQL(_SET_OPTIONS).format(_words(wrong))
         cr.execute(query)
 
 
@@ -151,7 +151,7 @@ def _set_defaults(cr) -> None:
         if have.get(name) != value
     ]
     if wrong:
-        query = _SET_COLUMNS.format(_words(wrong))
+        query = sql.SQL(_SET_COLUMNS).format(_words(wrong))
         cr.execute(query)
 
 
