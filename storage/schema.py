@@ -138,7 +138,8 @@ def _tune(cr) -> None:
     have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
     wrong = [f"{k} = {v}" for k, v in _TUNING.items() if have.get(k) != v]
     if wrong:
-        query = sql.SQL(_SET_OPTIONS).format(_words(wrong))
+        changes = sql.SQL(", ").join(map(sql.SQL, wrong))
+        query = sql.SQL(_SET_OPTIONS).format(changes)
         cr.execute(query)
 
 
@@ -151,9 +152,6 @@ def _set_defaults(cr) -> None:
         if have.get(name) != value
     ]
     if wrong:
-        query = sql.SQL(_SET_COLUMNS).format(_words(wrong))
+        changes = sql.SQL(", ").join(map(sql.SQL, wrong))
+        query = sql.SQL(_SET_COLUMNS).format(changes)
         cr.execute(query)
-
-
-def _words(texts: list[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.SQL, texts))
