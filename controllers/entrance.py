@@ -65,19 +65,28 @@ def _answering(original):
 
 def _status(environ) -> str:
     try:
-        database = environ["HTTP_X_ODOO_DATABASE"]
+        database = _database(environ["HTTP_X_ODOO_DATABASE"])
         uuid, attempt, proof = parse(parse_qs(environ.get("QUERY_STRING", "")))
         if not _proven(environ, database, uuid, attempt, proof):
             return "403 FORBIDDEN"
         _serve(database, uuid, attempt, environ)
         return "200 OK"
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        # It went away, most often: what was under way is rescued.
+        # It went away, or has no connection to give: what was under way is rescued,
+        # and the runner comes again.
         _logger.warning("A request to run a job failed with PostgreSQL: %s", error)
-        return "500 INTERNAL SERVER ERROR"
+        return "503 SERVICE UNAVAILABLE"
     except Exception:
         _logger.exception("A request to run a job failed")
         return "500 INTERNAL SERVER ERROR"
+
+
+def _database(header: str) -> str:
+    """The name that was sent: a header's bytes reach an application as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def parse(query: dict[str, list[str]]) -> tuple[str, int, str]:

@@ -51,7 +51,10 @@ class Keys:
         self._read_at: dict[str, float] = {}
 
     def prove(self, database: str, uuid: str, attempt: int, proof: str) -> bool:
-        """Whether the proof is the one for this attempt at this database's job."""
+        """Whether the proof is the one for this attempt at this database's job.
+
+        :raises psycopg2.Error: the database gives no connection now
+        """
 
         def fits(key: str) -> bool:
             return proofs.verify(key, database, uuid, attempt, proof)
@@ -74,15 +77,22 @@ class Keys:
     def _look(self, database: str, fits: Callable[[str], bool]) -> str:
         try:
             key = self._read(database, fits)
-        except psycopg2.Error as error:
-            # It has gone, or it is none of Odoo's.
+        except psycopg2.ProgrammingError as error:
+            # It is none of Odoo's.
             _logger.debug("No key of database %s: %s", database, error)
-            with self._lock:
-                self._names.discard(database)
-                self._keys.pop(database, None)
+            self._forget(database)
             return ""
+        except psycopg2.Error:
+            # It has gone, or gives no connection now: the next look at the list tells.
+            self._forget(database)
+            raise
         self._keys[database] = key
         return key
+
+    def _forget(self, database: str) -> None:
+        with self._lock:
+            self._names.discard(database)
+            self._keys.pop(database, None)
 
     def _lock_of(self, database: str) -> threading.Lock | None:
         """For one look at a time; None: there is no such database."""

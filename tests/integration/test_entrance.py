@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import threading
 import unittest
+from contextlib import suppress
 from unittest.mock import patch
 
 import psycopg2
@@ -21,7 +22,7 @@ from odoo.addons.queue_job.core import proof as proofs
 from odoo.addons.queue_job.executor import keys as module
 from odoo.addons.queue_job.executor.keys import LOOK_AGAIN, Keys, _read
 
-from ..acceptance.server import TEST_DB, connection
+from ..acceptance.server import TEST_DB, Database, connection
 
 UUID = "5d4d9e3c-0b5a-4d58-a6a0-7a3b4b5d1c11"
 WRONG = "0" * 64
@@ -80,9 +81,14 @@ class TestKeys(unittest.TestCase):
     def test_a_database_that_cannot_be_read_is_tried_once_in_a_while(self):
         for index in range(100):
             self.now = index * LOOK_AGAIN / 10
-            self.assertFalse(self.prove("broken"))
+            with suppress(psycopg2.OperationalError):
+                self.assertFalse(self.prove("broken"))
         self.assertEqual(self.reads, ["broken"] * 10)
         self.assertLessEqual(self.lists, 11)
+
+    def test_that_a_database_gives_no_connection_is_no_refusal(self):
+        with self.assertRaisesRegex(psycopg2.OperationalError, "gone"):
+            self.prove("broken", "s1")
 
     def test_a_bad_request_does_not_stand_in_the_way_of_a_good_one(self):
         self.assertFalse(self.prove("one"))
@@ -242,6 +248,28 @@ class TestBadRequests(BaseCase):
         query = f"job_uuid={UUID}&attempt=1&proof={proof}"
         self.assertEqual(self.ask(name, query)[0], "200 OK")
         self.assertEqual([call[:3] for call in self.served], [(name, UUID, 1)])
+
+    def test_a_database_with_a_name_in_any_alphabet_is_let_in(self):
+        database = self.enterContext(Database("größe_データ"))
+        name = database.name
+        secret = database.value(
+            "SELECT value FROM ir_config_parameter WHERE key = 'database.secret'"
+        )
+        proof = proofs.sign(secret, name, UUID, 1)
+        header = name.encode().decode("latin-1")  # as a server hands it on
+        answer = self.ask(header, f"job_uuid={UUID}&attempt=1&proof={proof}")
+        self.assertEqual(answer[0], "200 OK")
+        self.assertEqual([call[:3] for call in self.served], [(name, UUID, 1)])
+
+    def test_while_there_is_no_connection_a_runner_is_asked_to_come_again(self):
+        def no_connection(database, fits):
+            raise psycopg2.OperationalError("sorry, too many clients already")
+
+        self.keys._read = no_connection
+        with self.assertLogs(entrance.__name__, "WARNING") as logs:
+            answer = self.ask(TEST_DB)
+        self.assertEqual(answer[0], "503 SERVICE UNAVAILABLE")
+        self.assertIn("too many clients", logs.output[0])
 
     @settings(deadline=None, database=None, max_examples=300)
     @given(
