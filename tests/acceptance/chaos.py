@@ -200,7 +200,7 @@ class Watch(threading.Thread):
     """
 
     _LOOK = """
-SELECT id, attempt, state, channel,
+SELECT id, attempt, state, channel, coalesce(run_id, -id),
        state = 'started' AND id IN (
            SELECT objid FROM pg_locks
             WHERE locktype = 'advisory' AND objsubid = 1 AND granted
@@ -249,15 +249,17 @@ SELECT id, attempt, state, channel,
         with cnx.cursor() as cr:
             cr.execute(self._LOOK)
             rows = cr.fetchall()
-        counts: dict[str, int] = {}
-        for *_job, channel, _held in rows:
-            counts[channel] = counts.get(channel, 0) + 1
-        for channel, number in counts.items():
-            self.most[channel] = max(number, self.most.get(channel, 0))
-        self.most_of_all = max(len(rows), self.most_of_all)
+        # A reserved job has the place of the run that it waits behind.
+        places: dict[str, set[int]] = {}
+        for *_job, channel, run, _held in rows:
+            places.setdefault(channel, set()).add(run)
+        for channel, runs in places.items():
+            self.most[channel] = max(len(runs), self.most.get(channel, 0))
+        in_all = sum(map(len, places.values()))
+        self.most_of_all = max(in_all, self.most_of_all)
         now = time.monotonic()
         since, self._since = ({} if self._paused else self._since), {}
-        for job_id, attempt, state, _channel, held in rows:
+        for job_id, attempt, state, _channel, _run, held in rows:
             if not held:
                 key = (job_id, attempt, state)
                 self._since[key] = since.get(key, now)
