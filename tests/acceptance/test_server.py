@@ -48,7 +48,9 @@ class _Sampler(threading.Thread):
         with connection(self.dbname) as cnx, cnx.cursor() as cr:
             while not self.over.wait(0.005):
                 cr.execute(
-                    "SELECT channel, count(*) FROM queue_job"
+                    # a reserved job has the place of the run that it waits behind
+                    "SELECT channel, count(DISTINCT coalesce(run_id, -id))"
+                    " FROM queue_job"
                     " WHERE state IN ('enqueued', 'started') GROUP BY channel"
                 )
                 for channel, number in cr.fetchall():
