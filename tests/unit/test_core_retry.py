@@ -268,6 +268,7 @@ class TestAskedSeconds(unittest.TestCase):
             ("Thu, 01 Jan 2026 12:01:30 GMT", 90),
             ("Thu, 01 Jan 2026 14:01:30 +0200", 90),
             ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
+            ("Thu, 01 Jan 2026 12:01:30 -0000", 90),
         ):
             with self.subTest(value=value):
                 self.assertEqual(self.asked(value), seconds)
