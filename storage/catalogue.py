@@ -79,7 +79,8 @@ def set_options(cr, table: str, wanted: Mapping[str, str]) -> None:
     """Give the table these storage parameters."""
     cr.execute(_OPTIONS, (table,))
     have = dict(option.split("=", 1) for option in cr.fetchone()[0] or ())
-    wrong = [f"{name} = {wanted[name]}" for name in wanted if have.get(name) != wanted[name]]
+    differ = [name for name in wanted if have.get(name) != wanted[name]]
+    wrong = [f"{name} = {wanted[name]}" for name in differ]
     _change(cr, table, [f"SET ({', '.join(wrong)})"] if wrong else [])
 
 

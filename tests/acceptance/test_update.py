@@ -39,10 +39,12 @@ class TestUpdate(unittest.TestCase):
 
     def wait_for(self, name):
         wait_until(
-            lambda: self.database.value(
-                "SELECT count(*) FROM test_queue_effect WHERE name = %s", (name,)
-            )
-            == 60,
+            lambda: (
+                self.database.value(
+                    "SELECT count(*) FROM test_queue_effect WHERE name = %s", (name,)
+                )
+                == 60
+            ),
             f"the jobs of '{name}' ran",
             server=self.server,
         )
@@ -59,6 +61,4 @@ class TestUpdate(unittest.TestCase):
                 cnx.rollback()
                 self.wait_for(name)
         self.assertEqual(self.database.query(FILES), files)
-        self.assertEqual(
-            self.database.states("state NOT IN ('done', 'pending')"), {}
-        )
+        self.assertEqual(self.database.states("state NOT IN ('done', 'pending')"), {})

@@ -11,7 +11,6 @@ from psycopg2 import errors
 from odoo import SUPERUSER_ID, api
 from odoo.tools import mute_logger
 
-from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.storage import catalogue, rollup
 
 from ..acceptance.server import connection, wait_until
