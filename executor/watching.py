@@ -201,7 +201,9 @@ class _Watch:
             with each.looking:
                 return each.lease.stop_reason() if each in self._jobs else None
         except psycopg2.Error as error:
-            _logger.info("job %s: nobody knows whether to stop it: %s", each.uuid, error)
+            _logger.info(
+                "job %s: nobody knows whether to stop it: %s", each.uuid, error
+            )
             return None
 
     def _stop(self, each: Watched):

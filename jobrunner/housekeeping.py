@@ -174,7 +174,9 @@ class Housekeeper:
                     "job_attempt": job.attempt,
                 },
             )
-        rescued = [self._step(cr, self._rescue, *job) for job in self._lost(orphans, now)]
+        rescued = [
+            self._step(cr, self._rescue, *job) for job in self._lost(orphans, now)
+        ]
         if release_due:
             # Whoever did these jobs died before he released who waited for them.
             self._step(cr, self._let_go, release_due)

@@ -91,6 +91,7 @@ def reset(cr, limits: Iterable[str], worker: str | None) -> None:
 
 def _begin_body(cr, before: str, limits, worker: str | None) -> None:
     if worker is None:
-        cr.execute(before + _BEGIN_BODY + lift(limits, "LOCAL"))
+        parts = (before, _BEGIN_BODY, lift(limits, "LOCAL"))
     else:
-        cr.execute(before + lift(limits) + _SIGN + _BEGIN_BODY, (worker,))
+        parts = (before, lift(limits), _SIGN, _BEGIN_BODY)
+    cr.execute("".join(parts), (worker,) if worker else None)

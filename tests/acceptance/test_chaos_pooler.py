@@ -80,10 +80,12 @@ class TestPooler(ChaosCase):
         return found + cr.fetchall()
 
     def test_limits_of_the_database_end_no_job_that_idles_on_purpose(self):
-        """On connections that were made before and after, be it the first job or not."""
+        """Be it the first job of a connection or a further one."""
         for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
             self.db.query(f"ALTER DATABASE {self.db.name} SET {name} = '1s'")
-            self.addCleanup(self.db.query, f"ALTER DATABASE {self.db.name} RESET {name}")
+            self.addCleanup(
+                self.db.query, f"ALTER DATABASE {self.db.name} RESET {name}"
+            )
         self.db.query(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -362,12 +362,14 @@ class TestHostileLimits(HoldCase):
         lease = claiming.of(records.env)
         pids = [lease.cr._cnx.info.backend_pid, records.env.cr._cnx.info.backend_pid]
         wait_until(
-            lambda: self.database.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
-                " AND clock_timestamp() - xact_start > interval '2.5 s'",
-                [pids],
-            )
-            == len(pids),
+            lambda: (
+                self.database.value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
+                    " AND clock_timestamp() - xact_start > interval '2.5 s'",
+                    [pids],
+                )
+                == len(pids)
+            ),
             f"{name} has been there for long on both of its connections",
         )
 

@@ -300,6 +300,49 @@ class TestLooks(LeaseCase):
         self.assertEqual(self.drain(), {"done": 1})
         self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
 
+    def other_channel(self):
+        self.database.query(
+            "INSERT INTO queue_job_channel (name, complete_name, parent_id)"
+            " SELECT 'other', 'root.other', id FROM queue_job_channel"
+            " WHERE complete_name = 'root'"
+        )
+        self.addCleanup(
+            self.database.query, "DELETE FROM queue_job_channel WHERE name = 'other'"
+        )
+
+    def test_a_lease_takes_no_job_below_a_channel_that_was_paused(self):
+        self.other_channel()
+
+        def body(records, name):
+            self.database.query(
+                "UPDATE queue_job_channel SET paused = true WHERE name = 'root'"
+            )
+
+        self.bodies[:] = [body]
+        for index in range(3):
+            self.delay("leave", str(index), channel="root.other")
+        self.assertEqual(self.drain(), {"done": 1})
+        self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
+
+    def test_a_better_job_of_a_paused_channel_ends_no_lease(self):
+        self.other_channel()
+        self.database.query(
+            "UPDATE queue_job_channel SET paused = true WHERE name = 'other'"
+        )
+        self.delay("leave", "better", channel="root.other", priority=0)
+        for index in range(3):
+            self.delay("leave", str(index))
+        with patch.object(claiming, "_FAIR_AFTER", 0):
+            self.assertEqual(self.drain(), {"done": 3})
+        # who was asked for was enqueued by somebody; who was reserved was not
+        self.assertEqual(
+            self.database.query(
+                "SELECT runner IS NULL FROM queue_job WHERE state = 'done'"
+                " ORDER BY date_done"
+            ),
+            [(False,), (True,), (True,)],
+        )
+
     def test_a_better_job_of_another_channel_does_not_wait_for_the_end_of_a_lease(self):
         self.capacity(1)
         order = []
@@ -310,14 +353,7 @@ class TestLooks(LeaseCase):
                 self.delay("leave", "better", channel="root.other", priority=0)
 
         self.bodies[:] = [body]
-        self.database.query(
-            "INSERT INTO queue_job_channel (name, complete_name, parent_id)"
-            " SELECT 'other', 'root.other', id FROM queue_job_channel"
-            " WHERE complete_name = 'root'"
-        )
-        self.addCleanup(
-            self.database.query, "DELETE FROM queue_job_channel WHERE name = 'other'"
-        )
+        self.other_channel()
         for index in range(3):
             self.delay("leave", str(index))
         with patch.object(claiming, "_FAIR_AFTER", 0):
@@ -359,7 +395,8 @@ class TestOldRequests(LeaseCase):
         ),
         "paused": "UPDATE queue_job_channel SET paused = true",
         "all places taken": (
-            "INSERT INTO queue_job (uuid, state, channel, attempt, run_id, date_started)"
+            "INSERT INTO queue_job"
+            " (uuid, state, channel, attempt, run_id, date_started)"
             " VALUES ('other', 'started', 'root', 1, 1, now() AT TIME ZONE 'UTC')"
         ),
         "nothing": "SELECT 1",
@@ -410,7 +447,12 @@ class TestOldRequests(LeaseCase):
                 self.database.query(
                     "UPDATE queue_job SET state = 'enqueued', attempt = 2"
                 )
-                for attempt, expected in ((1, False), (3, False), (2, True), (2, False)):
+                for attempt, expected in (
+                    (1, False),
+                    (3, False),
+                    (2, True),
+                    (2, False),
+                ):
                     self.assertIs(self.is_started(uuid, attempt), expected)
 
     def test_a_lease_reserves_none_in_either_mode(self):
@@ -431,9 +473,7 @@ class TestOldRequests(LeaseCase):
                     self.delay("leave", "first")
                     self.delay("leave", "second", description="second")
                     self.assertEqual(self.drain(), {"done": 1})
-                    self.assertEqual(
-                        self.database.states(), {"done": 1, "pending": 1}
-                    )
+                    self.assertEqual(self.database.states(), {"done": 1, "pending": 1})
 
 
 #: what a body may leave in the session, and how the next one would notice

@@ -222,6 +222,38 @@ class TestRunner(WholeCase):
         self.assertNotIn("refused", runner.databases)
 
 
+class TestHeldRows(WholeCase):
+    def test_a_database_all_of_whose_rows_are_held_disturbs_no_other(self):
+        runner, _end = self.run_runner()
+        with Database(f"{type(self).__name__.lower()}_held") as other:
+            self.names.append(other.name)
+            other.query(
+                "INSERT INTO queue_job (uuid, state, channel, ready, attempt, runner,"
+                " date_enqueued, date_started) SELECT state || number, state, 'root',"
+                " true, 1, 77, '2020-01-01', '2020-01-01' FROM generate_series(1, 9)"
+                " AS number, unnest(ARRAY['pending', 'enqueued', 'started']) AS state"
+            )
+            with connection(other.name) as cnx, cnx.cursor() as cr:
+                cnx.autocommit = False
+                cr.execute("SELECT state FROM queue_job FOR UPDATE")
+                before = sorted(cr.fetchall())
+                wait_until(
+                    lambda: other.query("SELECT 1 FROM queue_job_runner"),
+                    "the runner shows there that it lives",
+                )
+                for _round in range(3):
+                    jobs = [self.job() for _index in range(10)]
+                    wait_until(
+                        lambda jobs=jobs: self.done(*jobs), "the jobs here are done"
+                    )
+                cr.execute("SELECT state FROM queue_job")
+                self.assertEqual(sorted(cr.fetchall()), before)
+                self.assertTrue(runner.databases[other.name].connected)
+                cnx.rollback()
+            self.names.remove(other.name)
+            wait_until(lambda: other.name not in runner.databases, "it is forgotten")
+
+
 class TestRoom(WholeCase):
     """No more requests are under way than somebody can take."""
 
@@ -306,6 +338,10 @@ class TestRoom(WholeCase):
                 self.odoo.held.pop(0).close()
             self.wait_for_requests(4)
         self.assertIn("requests failed", log.output[0])
+        # no body began: none of them has died of it, nor was it tried
+        self.assertEqual(
+            self.query("SELECT 1 FROM queue_job WHERE deaths > 0 OR retry > 0"), []
+        )
         self.assertEqual(runner.room.allowed, 4)
         del self.odoo.requests[:8]
         self.finish()

@@ -60,7 +60,13 @@ class TestRoom(unittest.TestCase):
     def test_each_second_gives_one_back_while_long_jobs_run(self):
         room = Room(16)
         room.end(room.send(), False, 100.0)
-        for now, expected in ((100.9, 8), (101.1, 9), (101.9, 9), (104.0, 12), (200, 16)):
+        for now, expected in (
+            (100.9, 8),
+            (101.1, 9),
+            (101.9, 9),
+            (104.0, 12),
+            (200, 16),
+        ):
             with self.subTest(now=now):
                 self.assertEqual(room.share(now, 0), expected)
 
