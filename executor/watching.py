@@ -10,7 +10,7 @@ that has to stop is interrupted in steps, each harsher than the one before:
 
 More often it looks whether each job is still held. A hold whose connection was lost is
 regained; a job that cannot be held any more has to stop, before anybody takes it for
-lost and executes it once more: in :data:`storage.locks.REGAIN` seconds when the database
+lost and executes it once more: in ``storage.locks.REGAIN`` seconds when the database
 takes no connection, at once when the body's own is lost as well. What remains is a body
 of a threaded server that no interruption reaches (within a long call of C code), and,
 behind a pooler, where no sign of the worker stays, the second until that rescue.

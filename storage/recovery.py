@@ -85,11 +85,12 @@ UPDATE queue_job SET {_BACK}
 RETURNING id, uuid, channel, attempt
 """
 # Started jobs whose lock is free: a look alone proves nothing, for the lock is taken a
-# moment after the start is committed. A worker that lives has lost the connection of its
-# lease, and is about to regain the lock or to stop the body.
+# moment after the start is committed. A worker that lives has lost the connection of
+# its lease, and is about to regain the lock or to stop the body.
 _ORPHANS = f"""
 SELECT id, coalesce(attempt, 0),
-       coalesce(hashtext(worker)::int8 & 4294967295 = ANY({_HELD.format(WORKER)}), false)
+       coalesce(hashtext(worker)::int8 & 4294967295
+                = ANY({_HELD.format(WORKER)}), false)
   FROM queue_job AS job
  WHERE state = 'started' AND {_NO_END}
    AND coalesce(date_started, '-infinity')

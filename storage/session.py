@@ -90,6 +90,7 @@ def reset(cr, limits: Iterable[str], worker: str | None) -> None:
 
 
 def _begin_body(cr, before: str, limits, worker: str | None) -> None:
+    parts: tuple[str, ...]
     if worker is None:
         parts = (before, _BEGIN_BODY, lift(limits, "LOCAL"))
     else:
