@@ -15,7 +15,16 @@ from typing import Any
 
 from odoo.models import BaseModel
 
-from . import buffer, clock, declared_names, recorder, rows, storage, tracing
+from . import (
+    buffer,
+    clock,
+    declared_names,
+    found_job,
+    recorder,
+    rows,
+    storage,
+    tracing,
+)
 from . import option_values as given
 from .client_context import sent
 from .core import calls, options, plain, states
@@ -195,7 +204,7 @@ class Job:
     _run_id: int | None = None
     noted_end: tuple[dict, dict] | None = None
     #: the environment of who read it back from the table
-    _reader = None
+    _reader: Any = None
 
     # ------------------------------------------------------------ what it calls
 
@@ -432,7 +441,7 @@ class Job:
         """Create a job and put it in the queue; return it.
 
         When a job with the same identity key has not started yet, no job is created:
-        its ``queue.job`` record is returned, on which what a job has works as well.
+        its ``queue.job`` record is returned, which has all that a ``Job`` has as well.
         That job does not start before the current transaction ends.
 
         The parameters are those of :class:`Job`.
@@ -587,7 +596,10 @@ class Job:
         Return whether there was something to cancel. Transaction: effective when the
         current one commits.
         """
-        return bool(self.db_record().sudo()._cancel_or_stop())
+        record = self.db_record()
+        if self._reader is not None:  # in the name of who read it back
+            record = record.with_env(self._reader(cr=self.env.cr))
+        return bool(record.sudo()._cancel_or_stop())
 
     # ------------------------------------------------------------ dependencies
 
@@ -674,6 +686,9 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.uuid}, priority:{self.priority}>"
+
+
+found_job.read_by(Job._load_from_db_record)
 
 
 @functools.lru_cache(maxsize=1024)
