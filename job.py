@@ -10,7 +10,6 @@ import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from types import MethodType
 from typing import Any
 
 from odoo.models import BaseModel
@@ -27,7 +26,7 @@ from . import (
 )
 from . import option_values as given
 from .client_context import sent
-from .core import calls, options, plain, states
+from .core import options, plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -112,8 +111,8 @@ class Job:
         key): while a job with the same key has not started, no other one is added
     :param timeout: seconds or timedelta a try may take, 0 for no limit; default: of
         the function
-    :raises TypeError: when ``func`` is not a bound method of a model, does not take
-        the arguments, or a parameter is unknown or of a wrong type
+    :raises TypeError: when ``func`` is not a bound method of a model, or a parameter
+        is unknown or of a wrong type
     :raises ValueError: when a parameter is out of what is possible
     """
 
@@ -146,15 +145,7 @@ class Job:
         self.kwargs = kwargs if kwargs else {}
         self.uuid = job_uuid or _new_uuid()
         if job_uuid:
-            self._is_named = True  # it may have been stored by an earlier version
-        elif isinstance(func, MethodType):
-            calls.check(
-                func.__func__,
-                self.method_name,
-                self.args,
-                self.kwargs,
-                given.PROPERTIES,
-            )
+            self._is_named = True
         self.priority = DEFAULT_PRIORITY
         if priority is not None:
             self.priority = options.priority(priority)
@@ -445,6 +436,8 @@ class Job:
         That job does not start before the current transaction ends.
 
         The parameters are those of :class:`Job`.
+
+        :raises TypeError: the method does not take the arguments
         """
         given.refuse_unknown("Job.enqueue()", unknown)
         new = cls(
@@ -464,6 +457,7 @@ class Job:
     def enqueue_unless_twin(self):
         """Store the new job and return it, or return its twin's record."""
         recorder.check_declared(self)
+        given.check_call(self.recordset, self.method_name, self.args, self.kwargs)
         if self._identity_key is not None:
             if buffer.is_over(self.env):
                 return self._enqueue_apart()

@@ -59,6 +59,8 @@ def check_option(env, name: str, value: Any) -> None:
         channel_name(value)
     elif name == "identity_key":
         accepted_key(value)
+        if callable(value):
+            check_key_function(value)
 
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {
@@ -123,15 +125,23 @@ def key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
     :raises TypeError: it does not take just the job
     """
     try:
+        key = function(job_)
+    except TypeError:
+        check_key_function(function)  # it is cheaper to ask only now
+        raise
+    return options.identity_key(str(key)) if key else None
+
+
+def check_key_function(function: Callable) -> None:
+    """:raises TypeError: it does not take just a job"""
+    try:
         with suppress(ValueError):  # one written in C cannot tell
-            inspect.signature(function).bind(job_)
+            inspect.signature(function).bind(None)
     except TypeError as error:
         raise TypeError(
             f"identity_key is the function {function!r}, which cannot be called with"
-            f" the job ({error}): write it like lambda job: ... "
+            f" the job ({error}): write it like lambda job: ..."
         ) from None
-    key = function(job_)
-    return options.identity_key(str(key)) if key else None
 
 
 def described(env, value: object) -> str:

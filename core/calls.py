@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter
+from typing import Any, NamedTuple
 
 from . import options
 
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_FIRST = (*_BY_PLACE, Parameter.VAR_POSITIONAL)
+_BY_KEYWORD = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _NOT_NAMED = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _LONGEST_SIGNATURE = 400
 
 
 def check(
-    function: Callable,
+    function: Callable[..., Any],
     name: str,
-    args: tuple,
-    kwargs: Mapping,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
     job_options: Collection[str] = (),
 ) -> None:
     """Refuse arguments that the method does not take.
@@ -31,9 +33,8 @@ def check(
 
     Raises TypeError that shows the signature.
     """
-    least, most = _numbers(function)
-    if not kwargs and least <= len(args) <= most:
-        return  # the usual case, cheaper than to bind them
+    if _shape(function).surely_takes(args, kwargs):
+        return  # the usual case, found ten times as fast as by binding them
     signature = _signature(function)
     if signature is None:
         return
@@ -47,8 +48,49 @@ def check(
         ) from None
 
 
+class _Shape(NamedTuple):
+    """What a function takes behind the recordset, in the form of a quick question."""
+
+    by_place: tuple[str, ...]
+    #: more of them, without end
+    many: bool
+    by_name: frozenset[str]
+    needed: tuple[str, ...]
+
+    def surely_takes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether it takes this; of a rare form of call that is not said."""
+        number = len(args)
+        if number > len(self.by_place) and not self.many:
+            return False
+        filled = self.by_place[:number]
+        for key in kwargs:
+            if key not in self.by_name or key in filled:
+                return False
+        for name in self.needed:
+            if name not in filled and name not in kwargs:
+                return False
+        return True
+
+
 @functools.lru_cache(maxsize=4096)
-def _signature(function: Callable) -> inspect.Signature | None:
+def _shape(function: Callable[..., Any]) -> _Shape:
+    signature = _signature(function)
+    parameters = list(signature.parameters.values()) if signature else []
+    if not parameters or parameters[0].kind not in _FIRST:
+        return _Shape((), False, frozenset(), ("the recordset",))
+    if parameters[0].kind in _BY_PLACE:
+        parameters = parameters[1:]
+    single = [each for each in parameters if each.kind not in _NOT_NAMED]
+    return _Shape(
+        tuple(each.name for each in single if each.kind in _BY_PLACE),
+        any(each.kind is Parameter.VAR_POSITIONAL for each in parameters),
+        frozenset(each.name for each in single if each.kind in _BY_KEYWORD),
+        tuple(each.name for each in single if each.default is Parameter.empty),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     """What the function itself takes; None when it cannot tell.
 
     Not what it wraps takes: a decorator may add parameters of its own.
@@ -59,31 +101,10 @@ def _signature(function: Callable) -> inspect.Signature | None:
         return None
 
 
-@functools.lru_cache(maxsize=4096)
-def _numbers(function: Callable) -> tuple[float, float]:
-    """How many arguments it takes by place at the least and at the most."""
-    signature = _signature(function)
-    if signature is None:
-        return 0, math.inf
-    parameters = signature.parameters.values()
-    by_place = [each for each in parameters if each.kind in _BY_PLACE]
-    needed = [each for each in by_place if each.default is Parameter.empty]
-    kinds = {each.kind for each in parameters}
-    most = math.inf if Parameter.VAR_POSITIONAL in kinds else len(by_place) - 1
-    if any(_is_needed_by_name(each) for each in parameters):
-        return math.inf, most  # never fits without names
-    return len(needed) - 1, most
-
-
-def _is_needed_by_name(parameter: Parameter) -> bool:
-    by_name = parameter.kind is Parameter.KEYWORD_ONLY
-    return by_name and parameter.default is Parameter.empty
-
-
 def _meant(
     name: str,
     signature: inspect.Signature,
-    kwargs: Mapping,
+    kwargs: Mapping[str, Any],
     job_options: Collection[str],
 ) -> str:
     """What was meant by the first keyword that the method does not have."""

@@ -143,8 +143,8 @@ class OptionsCase(TransactionCase):
         """Each place where options are given: they are made with them, and said."""
         leave, args = self.effects.leave, ("x",)
         return {
-            "with_delay": lambda **options: (
-                self.effects.with_delay(**options).leave("x")
+            "with_delay": lambda **options: self.effects.with_delay(**options).leave(
+                "x"
             ),
             "delayable": lambda **options: self.effects.delayable(**options),
             "set": lambda **options: self.effects.delayable().set(**options),
@@ -153,9 +153,9 @@ class OptionsCase(TransactionCase):
                 self.effects.delayable().leave("x").set(**options)
             ),
             "Delayable": lambda **options: Delayable(self.effects, **options),
-            "DelayableRecordset": lambda **options: (
-                DelayableRecordset(self.effects, **options).leave("x")
-            ),
+            "DelayableRecordset": lambda **options: DelayableRecordset(
+                self.effects, **options
+            ).leave("x"),
             "Job": lambda **options: Job(leave, args=args, **options),
             "Job.enqueue": lambda **options: Job.enqueue(leave, args=args, **options),
         }
@@ -216,8 +216,14 @@ class TestValues(OptionsCase):
     def test_a_function_that_is_no_key_of_a_job_is_refused(self):
         for function in (lambda: "k", two, lambda *, job: "k"):
             with self.subTest(inspect.signature(function)):
-                with self.assertRaisesRegex(TypeError, "identity_key is the function"):
-                    self.effects.with_delay(identity_key=function).leave("x")
+                for call in self.doors().values():
+                    with self.assertRaisesRegex(TypeError, "identity_key is the func"):
+                        made = call(identity_key=function)
+                        made.identity_key  # noqa: B018  # of a Job that is not stored
+
+    def test_an_error_of_the_function_itself_is_not_hidden(self):
+        with self.assertRaisesRegex(TypeError, "unsupported operand"):
+            self.effects.with_delay(identity_key=lambda job: "k" + 1).leave("x")
 
     def test_what_the_delayable_was_given_is_kept_as_it_was_given(self):
         given = {"eta": 60, "identity_key": identity_exact, "timeout": timedelta(1)}
@@ -295,7 +301,6 @@ class TestMethods(OptionsCase):
             for door, call in (
                 ("with_delay", self.effects.with_delay().leave),
                 ("delayable", self.effects.delayable().leave),
-                ("Job", lambda *args, **kwargs: Job(leave, args, kwargs)),
                 ("Job.enqueue", lambda *args, **kw: Job.enqueue(leave, args, kw)),
             ):
                 with self.subTest(f"{door}: {args} {kwargs}"):
@@ -345,9 +350,7 @@ class TestGraphs(OptionsCase):
         first, *others = (self.call(name) for name in "abc")
         first.on_done(others).delay()
         for each in others:
-            self.assertEqual(
-                each._generated_job.depends_on, {first._generated_job}
-            )
+            self.assertEqual(each._generated_job.depends_on, {first._generated_job})
 
     def test_what_is_no_prepared_call_is_refused_with_what_was_meant(self):
         job = self.effects.with_delay().leave("x")

@@ -112,3 +112,5 @@ class TestCalls(unittest.TestCase):
     def test_a_function_without_a_parameter_has_no_room_for_a_recordset(self):
         with self.assertRaisesRegex(TypeError, r"It is static\(\)"):
             calls.check(lambda: None, "static", (), {})
+        with self.assertRaisesRegex(TypeError, r"It is static\(\*, one\)"):
+            calls.check(lambda *, one: None, "static", (), {"one": 1})

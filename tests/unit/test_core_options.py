@@ -45,7 +45,11 @@ class TestRefused(unittest.TestCase):
             (lambda: options.priority(" 7"), TypeError, "Did you mean 7 without quot"),
             (lambda: options.priority("x7"), TypeError, "the usual one$"),
             (lambda: options.priority(True), TypeError, "a whole number"),
-            (lambda: options.size("2"), TypeError, "The size of a part is '2'.* mean 2"),
+            (
+                lambda: options.size("2"),
+                TypeError,
+                "The size of a part is '2'.* mean 2",
+            ),
             (lambda: options.size(0), ValueError, "The size of a part is 0: 1 to"),
             (lambda: options.timeout("60"), TypeError, "timeout is '60'.* mean 60"),
             (lambda: options.priority(2**31), ValueError, "is possible"),
