@@ -139,9 +139,14 @@ def check_key_function(function: Callable) -> None:
             inspect.signature(function).bind(None)
     except TypeError as error:
         raise TypeError(
-            f"identity_key is the function {function!r}, which cannot be called with"
-            f" the job ({error}): write it like lambda job: ..."
+            f"identity_key is the function {options.name_of(function)}, which cannot be"
+            f" called with the job ({error}): write it like lambda job: ..."
         ) from None
+
+
+def said_description(value: object) -> object:
+    """A description that is given where nobody knows yet who reads it."""
+    return value if isinstance(value, LazyGettext) else options.description(value)
 
 
 def described(env, value: object) -> str:

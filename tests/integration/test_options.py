@@ -359,7 +359,10 @@ class TestGraphs(OptionsCase):
             (job, r"<Job .*enqueued it already. Write delayable\(\)"),
             (job.db_record(), "enqueued it already"),
             (self.effects.with_delay(), r"write delayable\(\) for with_delay"),
-            (self.effects.delayable().leave, "not called, add brackets"),
+            (
+                self.effects.delayable().leave,
+                r"not the method leave itself: call it, as in leave\(",
+            ),
             ([self.call()], "not a list beside others"),
             (None, ", not None"),
             ("text", ", not 'text'"),
