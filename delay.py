@@ -318,7 +318,8 @@ class Delayable(Node):
             return self._generated_job
         if self._method_name is None:
             raise ValueError(
-                f"No method was called on the delayable of {self.recordset!r}."
+                f"No method was called on the delayable of {self.recordset!r}: write"
+                " delayable().method(...).delay()"
             )
         options = {} if self.timeout is None else {"timeout": self.timeout}
         self._generated_job = Job(

@@ -166,6 +166,7 @@ def moment(eta: object, cr) -> datetime | None:
     """A naive UTC moment of what ``eta`` accepts."""
     if eta is None or eta is False or eta == 0:
         return None
+    said = eta
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
         eta = options.seconds(eta)
     try:
@@ -176,7 +177,7 @@ def moment(eta: object, cr) -> datetime | None:
                 return eta
             return eta.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
-        raise options.too_far(eta) from None
+        raise options.too_far(said) from None
     if isinstance(eta, (str, date)):
         # the value of a field, as texts and dates are taken by the ORM
         with suppress(ValueError):
