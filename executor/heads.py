@@ -3,8 +3,8 @@
 
 As long as some transaction is open, in whatever program, PostgreSQL keeps the index
 entries of all jobs that were taken since it began, and each look at the head walks over
-them. When that gets slow the lease looks behind the job that it has just had, and at the
-head again after some time: a job that came in before that one is found then.
+them. When that gets slow the lease looks behind the job that it has just had, and at
+the head again after some time: a job that came in before that one is found then.
 """
 
 from __future__ import annotations
