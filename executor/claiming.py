@@ -105,9 +105,9 @@ class Lease:
         return self._cr
 
     @property
-    def session(self) -> tuple[tuple[str, ...], str | None]:
-        """What holds for the connection of the bodies (``storage.session.enter``)."""
-        return self._cr.idle_limits, worker()[0] if self._cr.direct else None
+    def known_as(self) -> str | None:
+        """The name that the session of the bodies shows (``storage.session.enter``)."""
+        return worker()[0] if self._cr.direct else None
 
     # ------------------------------------------------------------------- claims
 
@@ -117,7 +117,7 @@ class Lease:
             # What the request read so far gave its transaction a snapshot in which
             # the job has not been started: the body needs a later one.
             self.env.cr.rollback()
-            storage.session.enter(self.env.cr, *self.session)
+            storage.session.enter(self.env.cr, self.known_as)
         return self._start(uuid, attempt)
 
     def reserve_next(self) -> None:

@@ -97,8 +97,6 @@ class LeaseCursor:
 
     def _prepare(self) -> None:
         storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
-        #: limits of time that would hit a body which is busy elsewhere
-        self.idle_limits = storage.session.idle_limits(self)
         if self.direct:
             storage.execution.keep_to_indexes(self)
             self.begin = storage.session.BEGIN

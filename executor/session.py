@@ -28,7 +28,7 @@ def renew(lease) -> bool:
             cr.rollback()
         if not _as_opened(cr):
             _reopen(cr)
-        storage.session.reset(cr, *lease.session)
+        storage.session.reset(cr, lease.known_as)
     except psycopg2.Error as error:
         _logger.info("The connection of the jobs is lost, their lease ends: %s", error)
         return False

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from .locks import WORKER
 
@@ -23,15 +22,13 @@ _SET_LIMITS = """
 SELECT set_config(name, %s::jsonb ->> name, false)
   FROM pg_settings WHERE name IN (SELECT jsonb_object_keys(%s::jsonb))
 """
-#: those that end a body which is busy elsewhere: a job has its own limit of time
-_IDLE = (
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "transaction_timeout",
-)
-_IDLE_LIMITS = """
-SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'
-"""
+#: those that end a body which is busy elsewhere, and since which PostgreSQL: a job has
+#: its own limit of time
+_IDLE = {
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 140000,
+    "transaction_timeout": 170000,
+}
 # Odoo's pool has DISCARD ALL executed, which cannot be a part of a round trip. These
 # are its parts; plans are kept, they are nobody's state.
 _RESET = """
@@ -59,40 +56,38 @@ def begin_pooled(server_version: int) -> str:
     return BEGIN + limits
 
 
-def idle_limits(cr) -> tuple[str, ...]:
-    """The limits that would end a body which is busy elsewhere, as they are set."""
-    cr.execute(_IDLE_LIMITS, (list(_IDLE),))
-    return tuple(row[0] for row in cr.fetchall())
+def lift(server_version: int, scope: str = "SESSION") -> str:
+    """Statements that lift the limits of idle time, whether they are set or not.
 
-
-def lift(limits: Iterable[str], scope: str = "SESSION") -> str:
-    """Statements that lift these limits.
+    Nobody can know that they are not: they may have been set since another connection
+    was made, and behind a pooler a session may be newer than its connection.
 
     :param scope: or LOCAL, for the transaction
     """
-    return "".join(f"SET {scope} {name} = 0;" for name in limits if name in _IDLE)
+    known = [name for name, since in _IDLE.items() if server_version >= since]
+    return "".join(f"SET {scope} {name} = 0;" for name in known)
 
 
-def enter(cr, limits: Iterable[str], worker: str | None) -> None:
+def enter(cr, worker: str | None) -> None:
     """Have the connection of the bodies last as long as a body, in one round trip.
 
-    :param limits: of :func:`idle_limits`, which are lifted
     :param worker: its name, a sign that it lives; None: behind a pooler, where the
         session is not ours
     Transaction: none may be open; the next one is begun, and has read nothing.
     """
-    _begin_body(cr, "", limits, worker)
+    _begin_body(cr, "", worker)
 
 
-def reset(cr, limits: Iterable[str], worker: str | None) -> None:
+def reset(cr, worker: str | None) -> None:
     """Undo what was set in the session; the rest is that of :func:`enter`."""
-    _begin_body(cr, _RESET, limits, worker)
+    _begin_body(cr, _RESET, worker)
 
 
-def _begin_body(cr, before: str, limits, worker: str | None) -> None:
+def _begin_body(cr, before: str, worker: str | None) -> None:
     parts: tuple[str, ...]
+    version = cr._cnx.server_version
     if worker is None:
-        parts = (before, _BEGIN_BODY, lift(limits, "LOCAL"))
+        parts = (before, _BEGIN_BODY, lift(version, "LOCAL"))
     else:
-        parts = (before, lift(limits), _SIGN, _BEGIN_BODY)
+        parts = (before, lift(version), _SIGN, _BEGIN_BODY)
     cr.execute("".join(parts), (worker,) if worker else None)

@@ -79,31 +79,6 @@ class TestPooler(ChaosCase):
         )
         return found + cr.fetchall()
 
-    def test_limits_of_the_database_end_no_job_that_idles_on_purpose(self):
-        """Be it the first job of a connection or a further one."""
-        for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
-            self.db.query(f"ALTER DATABASE {self.db.name} SET {name} = '1s'")
-            self.addCleanup(
-                self.db.query, f"ALTER DATABASE {self.db.name} RESET {name}"
-            )
-        self.db.query(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        shell = self.enterContext(Shell(self.db, *self.bouncer.arguments))
-        for index in range(6):
-            shell.enqueue(f"leave_slowly('idle', number={index}, seconds=3)")
-        where = "method_name = 'leave_slowly'"
-        wait_until(
-            lambda: self.db.states(where) == {"done": 6},
-            "all are done",
-            server=self.server,
-        )
-        self.assertEqual(self.count(f"{where} AND (deaths > 0 OR retry > 1)"), 0)
-        self.assertEqual(
-            self.value("SELECT count(*) FROM test_queue_effect WHERE name = 'idle'"), 6
-        )
-
     def test_a_running_job_is_stopped(self):
         uuid = self.shell.enqueue("query_long(60)")
         state = "SELECT state FROM queue_job WHERE uuid = %s"
@@ -118,3 +93,35 @@ class TestPooler(ChaosCase):
             server=self.server,
         )
         self.db.query("DELETE FROM queue_job WHERE uuid = %s", (uuid,))
+
+
+class TestLimits(ChaosCase):
+    """Limits of the database, behind a pooler: Odoo itself is ready before them."""
+
+    NAMES = ("idle_in_transaction_session_timeout", "idle_session_timeout")
+
+    def test_limits_of_the_database_end_no_job_that_idles_on_purpose(self):
+        self.db = self.enterContext(Database("pooler_limits"))
+        bouncer = self.enterContext(Bouncer())
+        config = {"options": bouncer.options}
+        server = self.enterContext(Server(self.db, workers=2, config=config))
+        with Shell(self.db, *bouncer.arguments) as shell:
+            shell.run(SET_UP + '\nenv.ref("queue_job.channel_root").capacity = 2')
+            for index in range(4):  # the workers have their registries
+                shell.enqueue(f"leave_slowly('before', number={index}, seconds=1)")
+            self.wait_until_done(server=server)
+            shell.run('env.ref("queue_job.channel_root").paused = True')
+            for index in range(4):
+                shell.enqueue(f"leave_slowly('idle', number={index}, seconds=5)")
+        for name in self.NAMES:
+            self.db.query(f"ALTER DATABASE {self.db.name} SET {name} = '2s'")
+        self.db.query(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        self.db.query("UPDATE queue_job_channel SET paused = false")
+        self.wait_until_done(server=server)
+        self.assertEqual(self.count("deaths > 0 OR retry > 1"), 0)
+        self.assertEqual(
+            self.value("SELECT count(*) FROM test_queue_effect WHERE name = 'idle'"), 4
+        )

@@ -345,6 +345,9 @@ class TestHostileLimits(HoldCase):
     def hang_up(self):
         """What was connected before keeps the limits of then."""
         sql_db.close_db(self.database.name)
+        self.let_leases_go()
+
+    def let_leases_go(self):
         for each in [
             each for each in connections._free if each.dbname == self.database.name
         ]:
@@ -372,6 +375,28 @@ class TestHostileLimits(HoldCase):
             ),
             f"{name} has been there for long on both of its connections",
         )
+
+    def test_a_limit_that_is_newer_than_the_connection_of_a_lease_ends_no_job(self):
+        for order in ("the lease's is older", "both are new"):
+            with self.subTest(order):
+                self.clean()
+                self.bodies[:] = []
+                self.delay("leave", "before")
+                self.assertEqual(self.drain(), {"done": 1})
+                kept = list(connections._free)
+                self.assertTrue(kept)
+                if order == "both are new":
+                    self.let_leases_go()
+                where = PLACES[0].format(self.database.name)
+                name = LIMITS[0]
+                self.database.query(f"ALTER {where} SET {name} = '1s'")
+                self.addCleanup(self.database.query, f"ALTER {where} RESET {name}")
+                sql_db.close_db(self.database.name)
+                self.once(lambda records: self.be_idle(records, "x"))
+                self.delay("leave", "x")
+                self.assertEqual(self.drain(), {"done": 1})
+                self.check_done_once(2)
+                self.database.query(f"ALTER {where} RESET {name}")
 
     def test_a_job_beyond_any_limit_is_executed_once_be_it_the_first_or_a_further(self):
         known = {
