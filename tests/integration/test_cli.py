@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from odoo.cli.command import find_command
 from odoo.tests.common import BaseCase
+from odoo.tools import config as odoo_config
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.console import (
@@ -19,7 +20,6 @@ from odoo.addons.queue_job.console import (
     texts,
 )
 from odoo.addons.queue_job.core import channel_config
-from odoo.addons.queue_job.models import queue_job_health
 
 from .test_operations import OperationsCase
 
@@ -32,7 +32,7 @@ class TestStatus(OperationsCase):
         self.job("failed", channel="root.one")
         self.job(ended=20)
         self.add_up()
-        found = commands.status(self.env)
+        found = self.status()
         self.assertFalse(found["ok"])
         text = texts.status(found)
         self.assertIn("jobs are executed by the runner", text)
@@ -59,14 +59,14 @@ class TestStatus(OperationsCase):
 
     def test_a_healthy_queue_is_as_it_was_asked_for(self):
         self.runner()
-        found = commands.status(self.env)
+        found = self.status()
         self.assertTrue(found["ok"])
         self.assertNotIn("ERROR", texts.status(found))
 
     def test_the_status_can_be_written_as_json(self):
         self.runner()
         self.waiting(10)
-        found = json.loads(json.dumps(commands.status(self.env)))
+        found = json.loads(json.dumps(self.status()))
         self.assertEqual(found["channels"][0]["pending"], 1)
         self.assertEqual(found["runners"][0]["pid"], 1)
         self.assertEqual(found["database"], self.cr.dbname)
@@ -75,7 +75,7 @@ class TestStatus(OperationsCase):
         self.waiting(10, "root.gone")
         self.channel("free", capacity=0)
         self.channel("strict", capacity=1, sequential=True, paused=True)
-        text = texts.status(commands.status(self.env))
+        text = texts.status(self.status())
         self.assertRegex(text, r"root.gone +- +0 +1")
         self.assertRegex(text, r"root.free +- ")
         self.assertRegex(text, r"root.strict +1 \(sequential, paused\)")
@@ -269,13 +269,12 @@ class TestCheck(OperationsCase):
     def setUp(self):
         super().setUp()
         self.runner()
-        self.config = queue_job_health.odoo_config
         self.set(dbfilter="", workers=0)
 
     def set(self, **options):
         names = ["base", "web", "queue_job"]
         options = {"server_wide_modules": names, **options}
-        self.enterContext(patch.dict(self.config.options, options))
+        self.enterContext(patch.dict(odoo_config.options, options))
 
     def codes(self):
         found = checking.check(self.env)
