@@ -208,7 +208,7 @@ with open({pipe!r}) as pipe:
         return self
 
     def _opens(self) -> bool:
-        """Open the pipe once the shell is there to read, not for as long as it takes."""
+        """Open the pipe once the shell is there to read it."""
         assert self.process.poll() is None, f"the shell ended: {self.process.poll()}"
         try:
             pipe = os.open(self.pipe_path, os.O_WRONLY | os.O_NONBLOCK)

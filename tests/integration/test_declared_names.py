@@ -210,6 +210,8 @@ UNRELATED = {
     "recorder.py",
     "server_limits.py",
     "declaration.py",
+    "queue_job_function_code.py",
+    "queue_job_function_config.py",
     "last_resort.py",
 }
 
