@@ -25,7 +25,13 @@ _logger = get_logger(__name__)
 
 _HEARD = "_queue_job_heard"
 #: how Odoo's cursor has statements executed; all but the first are psycopg2's own
-_STATEMENTS = ("execute", "executemany", "copy_expert", "copy_from", "copy_to")
+_STATEMENTS = {
+    "execute": lambda cr, *args, **kwargs: Cursor.execute(cr, *args, **kwargs),
+    "executemany": lambda cr, *args, **kwargs: cr._obj.executemany(*args, **kwargs),
+    "copy_expert": lambda cr, *args, **kwargs: cr._obj.copy_expert(*args, **kwargs),
+    "copy_from": lambda cr, *args, **kwargs: cr._obj.copy_from(*args, **kwargs),
+    "copy_to": lambda cr, *args, **kwargs: cr._obj.copy_to(*args, **kwargs),
+}
 _WENT_ON = (
     "\n\nThe method went on after this error, which had ended its transaction: what it"
     " did is undone."
@@ -52,16 +58,16 @@ def overhear(cr) -> None:
     """
     own = vars(cr)
     if _HEARD not in own:
-        own.update({name: _stand_in(cr, name) for name in _STATEMENTS})
+        own.update(
+            {name: _stand_in(cr, method) for name, method in _STATEMENTS.items()}
+        )
     own[_HEARD] = None
 
 
-def _stand_in(cr, name: str):
+def _stand_in(cr, method):
     def statement(*args, **kwargs):
         try:
-            if name == "execute":
-                return Cursor.execute(cr, *args, **kwargs)
-            return getattr(cr._obj, name)(*args, **kwargs)
+            return method(cr, *args, **kwargs)
         except psycopg2.Error as error:
             if not isinstance(error, InFailedSqlTransaction):
                 vars(cr)[_HEARD] = error

@@ -11,7 +11,6 @@ from unittest.mock import patch
 import psycopg2
 import psycopg2.extensions
 
-from odoo.exceptions import UserError
 from odoo.tools import mute_logger
 
 from odoo.addons.queue_job.exception import FailedJobError
@@ -91,7 +90,7 @@ class TestSwallowed(BodyCase):
                 with records.env.cr.savepoint():
                     fails_with(records.env.cr, "40P01")
             except psycopg2.Error:
-                raise UserError("Something") from None
+                raise ValueError("Something") from None
 
         def wraps_what_follows(records):
             with suppress(psycopg2.Error):
@@ -99,12 +98,12 @@ class TestSwallowed(BodyCase):
             try:
                 records.env.cr.execute("SELECT 1")
             except psycopg2.Error as error:
-                raise UserError("Something") from error
+                raise ValueError("Something") from error
 
         for body in (wraps, wraps_what_follows):
             with self.subTest(body.__name__):
                 self.assertEqual(self.run_bodies(body), {"pending": 1})
-                self.assertIn("UserError", self.first("exc_name"))
+                self.assertIn("ValueError", self.first("exc_name"))
                 self.assertEqual(self.first("exc_message"), "Something")
 
     def test_an_error_of_the_body_s_own_on_a_lost_connection_is_tried_again(self):
@@ -125,7 +124,7 @@ class TestSwallowed(BodyCase):
                 with records.env.cr.savepoint():
                     fails_with(records.env.cr, "22012")
             except psycopg2.Error as error:
-                raise UserError("Something") from error
+                raise ValueError("Something") from error
 
         def gives_up(records):
             try:
