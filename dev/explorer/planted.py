@@ -2,7 +2,8 @@
 """Guards that are taken out of the statements: the search must notice each of them.
 
 Some guards have another one behind them, which makes it harmless that the first is
-gone. There both are taken out: the look at the locks that are held and the try to get one.
+gone. There both are taken out: the look at the locks that are held, and the try to get
+one.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""Some hundred orders of the explorer (``dev/explore``); ``.ci/long`` tries many more."""
+"""Some hundred orders of the explorer ``dev/explore``; ``.ci/long`` tries many more."""
 
 from __future__ import annotations
 
