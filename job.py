@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
-from odoo.fields import Datetime
 from odoo.models import BaseModel
-from odoo.tools.translate import LazyGettext
 
 from . import (
     buffer,
@@ -28,8 +24,10 @@ from . import (
     storage,
     tracing,
 )
+from . import option_values as given
 from .client_context import sent
 from .core import options, plain, states
+from .core.options import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY  # noqa: F401
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -53,8 +51,6 @@ from .fields import canonical, encode_args, encode_kwargs, mask
 
 #: characters of a call as text
 LONGEST_CALL = 4000
-DEFAULT_PRIORITY = 10
-DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
@@ -103,18 +99,23 @@ class Job:
     :param func: bound method of a recordset
     :param args: positional arguments of the call
     :param kwargs: keyword arguments of the call
-    :param priority: 0 is the highest; default 10
+    :param priority: 0 is the highest; default: of the decorator, else 10
     :param eta: not before this moment: seconds or timedelta from now, or datetime
         (a naive one is UTC)
     :param job_uuid: id of an existing job; a new one when omitted
-    :param max_retries: tries before the job fails, 0 for no limit; default 5
-    :param description: text for people; default: first line of the method's docstring
+    :param max_retries: tries before the job fails, 0 for no limit; default: of the
+        decorator, else 5
+    :param description: text for people; default: of the decorator, else the first line
+        of the method's docstring
     :param channel: complete name of the channel; default: that of the function
-    :param identity_key: text, or a function of the job that returns one: while a job
-        with the same key has not started, no other one is added
-    :param timeout: seconds a try may take, 0 for no limit; default: of the function
+    :param identity_key: text, or a function of the job that returns one (None: no
+        key): while a job with the same key has not started, no other one is added;
+        default: of the decorator; False: no key whatever that says
+    :param timeout: seconds or timedelta a try may take, 0 for no limit; default: of
+        the function
     :raises TypeError: when ``func`` is not a bound method of a model, or a parameter
-        is of a wrong type
+        is unknown or of a wrong type
+    :raises ValueError: when a parameter is out of what is possible
     """
 
     def __init__(
@@ -129,8 +130,10 @@ class Job:
         description: str | None = None,
         channel: str | None = None,
         identity_key: str | Callable[[Job], str] | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
+        **unknown: Any,
     ):
+        given.refuse_unknown("Job()", unknown)
         recordset = getattr(func, "__self__", None)
         if not isinstance(recordset, BaseModel) or isinstance(func, type):
             raise TypeError(
@@ -140,22 +143,26 @@ class Job:
         self.recordset = recordset
         self.env = env = recordset.env
         self.method_name = func.__name__
-        self.args = tuple(args) if args else ()
+        self.args = args if type(args) is tuple else _arguments(args)
         self.kwargs = kwargs if kwargs else {}
         self.uuid = job_uuid or _new_uuid()
         if job_uuid:
             self._is_named = True
-        self.priority = DEFAULT_PRIORITY
-        if priority is not None:
+        if priority is None:
+            self.priority = self.job_config.priority
+        else:
             self.priority = options.priority(priority)
-        self.max_retries = DEFAULT_MAX_RETRIES
-        if max_retries is not None:
+        if max_retries is None:
+            self.max_retries = self.job_config.max_retries
+        else:
             self.max_retries = options.max_retries(max_retries)
         self._eta: datetime | None = None
         if eta is not None:
             self.eta = eta
-        self._description = _described(env, description) if description else None
-        self._channel = _channel_name(channel) if channel else None
+        self._description = (
+            given.described(env, description) if description else description
+        )
+        self._channel = given.channel_name(channel) if channel else None
         self._timeout = None if timeout is None else options.timeout(timeout)
         self.date_created = clock.now(env.cr)
         self.user_id = env.uid
@@ -166,7 +173,9 @@ class Job:
         self._id: int | None = None
         self._barrier: Barrier | None = None
         self.graph_uuid: str | None = None
-        self._identity_key = _accepted_key(identity_key) if identity_key else None
+        if identity_key is None:
+            identity_key = self.job_config.identity_key
+        self._identity_key = given.accepted_key(identity_key) if identity_key else None
 
     # What only jobs that ran have: no assignment for each of the others.
     date_enqueued: datetime | None = None
@@ -287,12 +296,14 @@ class Job:
         """Human description of the job."""
         if self._description:
             return self._description
+        if self._description is None and self.job_config.description:
+            return given.described(self.env, self.job_config.description)
         klass: Any = type(self.recordset)
         return describe(klass, self.method_name)
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._description = _described(self.env, value) if value else None
+        self._description = given.described(self.env, value) if value else value
 
     @property
     def channel(self) -> str:
@@ -301,7 +312,7 @@ class Job:
 
     @channel.setter
     def channel(self, value: str | None) -> None:
-        self._channel = _channel_name(value) if value else None
+        self._channel = given.channel_name(value) if value else None
 
     @property
     def exec_time(self) -> float | None:
@@ -325,12 +336,12 @@ class Job:
         """Text that no other not yet started job has."""
         key = self._identity_key
         if key is not None and not isinstance(key, str):
-            self._identity_key = key = _key_of(self, key)
+            self._identity_key = key = given.key_of(self, key)
         return key
 
     @identity_key.setter
     def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
-        self._identity_key = _accepted_key(value)
+        self._identity_key = given.accepted_key(value)
 
     @property
     def eta(self) -> datetime | None:
@@ -339,7 +350,7 @@ class Job:
 
     @eta.setter
     def eta(self, value: int | timedelta | datetime | None) -> None:
-        self._eta = _moment(value, self.env.cr)
+        self._eta = given.moment(value, self.env.cr)
 
     # --------------------------------------------------------------- the record
 
@@ -425,7 +436,8 @@ class Job:
         description: str | None = None,
         channel: str | None = None,
         identity_key: str | Callable[[Job], str] | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
+        **unknown: Any,
     ):
         """Create a job and put it in the queue; return it.
 
@@ -434,7 +446,10 @@ class Job:
         That job does not start before the current transaction ends.
 
         The parameters are those of :class:`Job`.
+
+        :raises TypeError: the method does not take the arguments
         """
+        given.refuse_unknown("Job.enqueue()", unknown)
         new = cls(
             func,
             args=args,
@@ -452,6 +467,7 @@ class Job:
     def enqueue_unless_twin(self):
         """Store the new job and return it, or return its twin's record."""
         recorder.check_declared(self)
+        given.check_call(self.recordset, self.method_name, self.args, self.kwargs)
         if self._identity_key is not None:
             if buffer.is_over(self.env):
                 return self._enqueue_apart()
@@ -656,6 +672,16 @@ class Job:
         """The action that shows what the job is about; None when there is none."""
         return recorder.related_action(self)
 
+    def __getattr__(self, name: str) -> Any:
+        # Asked for what there is not.
+        if name in _OF_DELAYABLES:
+            raise AttributeError(
+                f"A Job has no {name}(): with_delay() has enqueued it already. Prepare"
+                f" the call instead: record.delayable().{self.method_name}(...)"
+                f".{name}(...), and delay() at its end."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self.uuid == other.uuid
 
@@ -687,71 +713,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+#: what is said of a call before it is a job
+_OF_DELAYABLES = ("on_done", "split", "set", "delay")
+
+
+def _arguments(args: Iterable | None) -> tuple:
+    if isinstance(args, (str, bytes, dict)):
+        raise TypeError(
+            f"args is {options.shown(args)}: a tuple or list of arguments is needed, as"
+            " in args=('csv',)"
+        )
+    return tuple(args) if args else ()
+
+
 def _new_uuid() -> str:
     return str(uuid_module.uuid4())
-
-
-def _accepted_key(value: object) -> str | Callable[[Job], str] | None:
-    if not value or callable(value):
-        return value or None  # type: ignore[return-value]
-    if not isinstance(value, str):
-        raise TypeError(
-            f"identity_key is {options.shown(value)}: a text is needed, or a function"
-            " of the job that returns one"
-        )
-    return options.identity_key(value)
-
-
-def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
-    """What a function says is the key of the job.
-
-    :raises TypeError: it does not take just the job
-    """
-    try:
-        with suppress(ValueError):  # one written in C cannot tell
-            inspect.signature(function).bind(job_)
-    except TypeError as error:
-        raise TypeError(
-            f"identity_key is the function {function!r}, which cannot be called with"
-            f" the job ({error}): write it like lambda job: ... "
-        ) from None
-    key = function(job_)
-    return options.identity_key(str(key)) if key else None
-
-
-def _described(env, value: object) -> str:
-    if isinstance(value, LazyGettext):
-        value = env._(value)
-    return options.description(value)
-
-
-def _channel_name(value: object) -> str:
-    if isinstance(value, BaseModel) and value._name == "queue.job.channel":
-        # of whoever names it, whatever his rights on channels are
-        value = value.ensure_one().sudo().complete_name
-    return options.text("channel", value)
-
-
-def _moment(eta: object, cr) -> datetime | None:
-    """A naive UTC moment of what ``eta`` accepts."""
-    if eta is None or eta is False or eta == 0:
-        return None
-    if isinstance(eta, (int, float)) and not isinstance(eta, bool):
-        eta = options.seconds(eta)
-    try:
-        if isinstance(eta, timedelta):
-            return clock.now(cr) + eta
-        if isinstance(eta, datetime):
-            if eta.tzinfo is None:
-                return eta
-            return eta.astimezone(timezone.utc).replace(tzinfo=None)
-    except OverflowError:
-        raise options.too_far(eta) from None
-    if isinstance(eta, (str, date)):
-        # the value of a field, as texts and dates are taken by the ORM
-        with suppress(ValueError):
-            return Datetime.to_datetime(eta)
-    raise TypeError(
-        f"eta is {options.shown(eta)}: seconds from now, a timedelta or a datetime is"
-        " needed"
-    )

@@ -49,6 +49,7 @@ FORGED = {
 GETATTRS = {
     "base.py": (5, "of a method that code patches or delays, with a fixed ending"),
     "delay.py": (3, "what code calls on a delayable; the names of options"),
+    "option_values.py": (3, "on the class: what it is, its signature; suggestions"),
     "job.py": (
         3,
         "of a sealed call; on_fail, which is_on_fail() has seen; a docstring",
@@ -209,6 +210,8 @@ UNRELATED = {
     "recorder.py",
     "server_limits.py",
     "declaration.py",
+    "queue_job_function_code.py",
+    "queue_job_function_config.py",
     "last_resort.py",
 }
 
