@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import secrets
 import socket
@@ -31,6 +32,15 @@ _FAIR_AFTER, _FAIR_SHARE = 0.25, 50
 _CONNECT = 3
 #: what ends a connection, or tells that it has ended
 LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Hold(enum.Enum):
+    """What became of the hold on a running job whose connection was lost."""
+
+    OURS = "the job is held by a new connection"
+    LOST = "the job is not ours any more"
+    TAKEN = "somebody holds it, be it our lost session: nobody can take it away"
+    AWAY = "the database takes no connection"
 
 
 class Lease:
@@ -95,9 +105,9 @@ class Lease:
         return self._cr
 
     @property
-    def idle_limits(self) -> tuple[str, ...]:
-        """Limits of the database that would end a body which is busy elsewhere."""
-        return self._cr.idle_limits if self._real else ()
+    def session(self) -> tuple[tuple[str, ...], str | None]:
+        """What holds for the connection of the bodies (``storage.session.enter``)."""
+        return self._cr.idle_limits, worker()[0] if self._cr.direct else None
 
     # ------------------------------------------------------------------- claims
 
@@ -107,6 +117,7 @@ class Lease:
             # What the request read so far gave its transaction a snapshot in which
             # the job has not been started: the body needs a later one.
             self.env.cr.rollback()
+            storage.session.enter(self.env.cr, *self.session)
         return self._start(uuid, attempt)
 
     def reserve_next(self) -> None:
@@ -117,23 +128,23 @@ class Lease:
         """
         if self.reserved is not None or not self._may_go_on():
             return
-        now = time.monotonic()
+        now, used = time.monotonic(), self._cr
         how = self._how(now)
         try:
             taken = storage.execution.reserve(
-                self._cr,
+                used,
                 connections.STATEMENTS,
                 self.row,
                 lineage(self.row.channel),
                 how,
             )
         except psycopg2.Error as error:
-            self._lose(error)
+            self._lose(used, error)
             return
         self.reserved = taken.job
         after = time.monotonic()
         if how != storage.execution.BEHIND:
-            self._cr.heads.looked(self.row.channel, after, taken.seconds)
+            used.heads.looked(self.row.channel, after, taken.seconds)
         if how == storage.execution.FAIRLY:
             self._fair_at = after + _FAIR_SHARE * (after - now) - _FAIR_AFTER
 
@@ -242,63 +253,73 @@ class Lease:
 
         :raises ConcurrencyError: nobody can tell at this moment
         """
-        row = self.row
+        row, used = self.row, self._cr
         try:
-            return storage.execution.is_ours(self._cr, row.id, row.run_id)
+            return storage.execution.is_ours(used, row.id, row.run_id)
         except LOST as error:
-            self._lose(error)
-            ours = self.regain() if self._real else None
-            if ours is None:
+            self._lose(used, error)
+            hold = self.regain() if self._real else Hold.AWAY
+            if hold not in (Hold.OURS, Hold.LOST):
                 raise ConcurrencyError(
                     f"The connection that holds job {row.uuid} is lost"
                 ) from error
-            return ours
+            return hold is Hold.OURS
 
     def apply_end(self) -> bool:
         """Apply the end of the run that was noted; False: somebody does it later."""
+        used = self._cr
         try:
-            return bool(storage.execution.apply_ends(self._cr, self.row.run_id))
+            return bool(storage.execution.apply_ends(used, self.row.run_id))
         except psycopg2.Error as error:
-            self._lose(error)
+            self._lose(used, error)
             return False
 
-    def regain(self) -> bool | None:
-        """Hold the running job on a new connection when the old one is lost.
+    @property
+    def lost(self) -> bool:
+        """Is the connection that holds the job gone? To be asked while it is idle."""
+        return self._cr.lost
 
-        :return: whether the job is still ours; None when that cannot be told yet
+    def stop_reason(self) -> str | None:
+        """Why the running job is asked to stop; None: it is not.
+
+        To be asked while the body runs: the connection is idle then.
         """
-        with self._lock:
-            if not self._cr.lost:
-                return True
-            ours = self._hold_again()
-        if ours:
-            _logger.info("job %s: its lease has a new connection", self.row.uuid)
-        return ours
+        return storage.transition.stop_reason(self._cr, self.row.id)
 
-    def _hold_again(self) -> bool | None:
-        fresh = None
+    def regain(self) -> Hold:
+        """Hold the running job on a new connection when the old one is lost."""
+        with self._lock:
+            return self._hold_again() if self._cr.lost else Hold.OURS
+
+    def _hold_again(self) -> Hold:
+        fresh, hold = None, Hold.AWAY
+        row = self.row
         try:
             fresh = connections.LeaseCursor(self.env.cr.dbname, _CONNECT)
-            ours = storage.execution.hold_again(fresh, self.row.id, self.row.run_id)
+            hold = _HOLDS[storage.execution.hold_again(fresh, row.id, row.run_id)]
         except psycopg2.Error as error:
             _logger.info("A lease cannot be regained yet: %s", error)
-            ours = None
-        if ours:
+        if hold is Hold.OURS:
             self._cr.close()
             self._cr = fresh
+            _logger.info("job %s: its lease has a new connection", row.uuid)
         elif fresh is not None:
             fresh.close()
-        return ours
+        return hold
 
-    def _lose(self, error: psycopg2.Error) -> None:
+    @staticmethod
+    def _lose(used, error: psycopg2.Error) -> None:
         """The transaction that held the job is over, in whatever state its connection
         is: no further job is taken."""
         _logger.info("A lease has lost its transaction: %s", error)
-        self._cr.close()
+        used.close()
 
     def _renew(self) -> None:
         self._cr.close()
         self._cr = connections.LeaseCursor(self.env.cr.dbname)
+
+
+_HOLDS = {True: Hold.OURS, False: Hold.LOST, None: Hold.TAKEN}
 
 
 def of(env) -> Lease | None:

@@ -97,16 +97,20 @@ class LeaseCursor:
 
     def _prepare(self) -> None:
         storage.prepared.ensure(self, (*STATEMENTS, storage.execution.SECRET))
-        if self._queue_job_prepared:
-            #: limits of time that would hit a body which is busy elsewhere
-            self.idle_limits = storage.session.idle_limits(self)
+        #: limits of time that would hit a body which is busy elsewhere
+        self.idle_limits = storage.session.idle_limits(self)
+        if self.direct:
             storage.execution.keep_to_indexes(self)
             self.begin = storage.session.BEGIN
         else:
             # Behind a pooler the session is not ours alone, and nothing is planned
             # or set once for all there.
-            self.idle_limits = ()
             self.begin = storage.session.begin_pooled(self._cnx.server_version)
+
+    @property
+    def direct(self) -> bool:
+        """Is the session ours alone?"""
+        return bool(self._queue_job_prepared)
 
     def execute(self, query, params=None) -> None:
         began = time.time()

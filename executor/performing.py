@@ -102,6 +102,7 @@ def _start(job) -> None:
 def _watched(job) -> Watched:
     from .recording import bury
 
+    lease = job._lease
     job.watched = Watched(
         job._id,
         job.uuid,
@@ -110,6 +111,7 @@ def _watched(job) -> Watched:
         job.env.cr._cnx,
         partial(bury, job),
         partial(logs.fields, job, states.STARTED),
+        lease if lease is not None and lease._real else None,
     )
     return job.watched
 
@@ -326,8 +328,14 @@ def _asked_by(error) -> tuple[float | None, bool]:
 
 def trouble_of_verdict(kind: outcome.Kind, text: str, info: str) -> outcome.Trouble:
     """The end of a job that had to stop."""
-    error = JobTimeout if kind is outcome.Kind.TIMEOUT else JobCancelled
-    return outcome.Trouble(kind, plain.name_of(error), text, info)
+    return outcome.Trouble(kind, plain.name_of(_VERDICTS[kind]), text, info)
+
+
+_VERDICTS = {
+    outcome.Kind.TIMEOUT: JobTimeout,
+    outcome.Kind.CANCELLED: JobCancelled,
+    outcome.Kind.DATABASE: ConcurrencyError,
+}
 
 
 def _kind_of(job, error: BaseException) -> outcome.Kind:

@@ -29,7 +29,7 @@ def renew(lease) -> bool:
         if cr._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
             cr.rollback()
         ensure_opened(cr)
-        storage.session.reset(cr, lease.idle_limits)
+        storage.session.reset(cr, *lease.session)
     except psycopg2.Error as error:
         _logger.info("The connection of the jobs is lost, their lease ends: %s", error)
         return False

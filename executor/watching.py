@@ -7,12 +7,20 @@ that has to stop is interrupted in steps, each harsher than the one before:
 1. its query is cancelled, and an :class:`Interrupted` is raised in its thread;
 2. after some seconds, where a worker is a process of its own (prefork): the outcome is
    written and the process killed. Nothing else ends a sleep or a wait for a socket.
+
+More often it looks whether each job is still held. A hold whose connection was lost is
+regained; a job that cannot be held any more has to stop, before anybody takes it for
+lost and executes it once more: in ``storage.locks.REGAIN`` seconds when the database
+takes no connection, at once when the body's own is lost as well. What remains is a body
+of a threaded server that no interruption reaches (within a long call of C code), and,
+behind a pooler, where no sign of the worker stays, the second until that rescue.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import threading
 import time
@@ -20,19 +28,29 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psycopg2
+
 from odoo import sql_db
 from odoo.service import server
 
 from .. import storage
 from ..core.outcome import Kind
 from ..log_lines import get_logger
+from ..storage.locks import REGAIN
+from .claiming import Hold, Lease
 
 _logger = get_logger(__name__)
 
 #: seconds between two looks; a job is first looked at when it is that old
 INTERVAL = 1.0
+#: seconds between two looks whether the jobs are held
+TICK = 0.25
 #: seconds from the first step to the second one
 PATIENCE = 1.5
+#: seconds for the outcome of a job to be written before its process is killed
+_BURIAL = 1.0
+#: what a connection tells whose other end is gone, whatever is left to be read
+_HUNG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
 class Interrupted(BaseException):
@@ -44,7 +62,9 @@ class Watched:
     """A job that runs in this process.
 
     extra: tells what a line of the log about it has besides its text.
+    lease: holds it, None: nobody does; its connection is idle while the body runs.
     verdict: why it has to stop: the kind and a text; None while it may go on.
+    lost_at: since when it is not held.
     """
 
     job_id: int
@@ -54,10 +74,14 @@ class Watched:
     connection: object
     bury: object
     extra: Callable[[], dict]
+    lease: Lease | None = None
     thread_id: int = field(default_factory=threading.get_ident)
     began: float = field(default_factory=time.monotonic)
     verdict: tuple[Kind, str] | None = None
     stopped_at: float | None = None
+    lost_at: float | None = None
+    #: kept while its lease is looked at: the body's thread does not use it meanwhile
+    looking: threading.Lock = field(default_factory=threading.Lock)
 
     def age(self) -> float:
         return time.monotonic() - self.began
@@ -87,7 +111,8 @@ class _Watch:
                 self._dismiss(watched)  # it arrived on the way there
 
     def _dismiss(self, watched: Watched):
-        with self._lock:
+        # Race: from here on the body's thread uses the connection that is looked at.
+        with watched.looking, self._lock:
             self._jobs.discard(watched)
         if watched.stopped_at is not None:
             _absorb_interruption()
@@ -101,16 +126,20 @@ class _Watch:
 
     # Python 3.11 does not let this thread be traced: see dev/coverage_site.
     def _run(self):  # pragma: no cover
+        next_look = time.monotonic() + INTERVAL
         while True:
             self._wake.wait()
-            time.sleep(INTERVAL)
+            time.sleep(min(TICK, INTERVAL))
             with self._lock:
                 if not self._jobs:
                     self._wake.clear()
                     continue
-                jobs = [each for each in self._jobs if each.age() >= INTERVAL]
+                jobs = list(self._jobs)
             try:
-                self._look(jobs)
+                self._look_at_holds(jobs)
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + INTERVAL
+                    self._look([each for each in jobs if each.age() >= INTERVAL])
             except Exception:
                 _logger.exception("The watch over running jobs stumbled")
 
@@ -121,6 +150,34 @@ class _Watch:
             if each.verdict:
                 self._stop(each)
 
+    def _look_at_holds(self, jobs: list[Watched]):
+        for each in jobs:
+            if each.lease is not None and not each.verdict:
+                self._judge_by_hold(each)
+            if each.lost_at is not None and each.verdict:
+                self._stop(each)
+
+    def _judge_by_hold(self, each: Watched):
+        """Regain the hold on a job; when that is too late, or takes too long, the body
+        has to stop."""
+        with each.looking:
+            if each not in self._jobs or not each.lease.lost:
+                each.lost_at = None
+                return
+            each.lost_at = each.lost_at or time.monotonic()
+            hold = each.lease.regain()
+        if hold in (Hold.OURS, Hold.TAKEN):
+            each.lost_at = None
+        elif hold is Hold.LOST or self._is_too_late(each):
+            text = "The connection that holds the job was lost, and is not to be had."
+            each.verdict = (Kind.DATABASE, text)
+
+    @staticmethod
+    def _is_too_late(each: Watched) -> bool:
+        """Is the body's own connection gone as well, or may the job be taken soon?"""
+        late = time.monotonic() - each.lost_at >= REGAIN
+        return late or _is_hung_up(each.connection)
+
     @staticmethod
     def _judge_by_time(jobs):
         for each in jobs:
@@ -128,14 +185,26 @@ class _Watch:
                 text = f"The job ran longer than its time limit of {each.timeout:g} s."
                 each.verdict = (Kind.TIMEOUT, text)
 
-    @staticmethod
-    def _judge_by_request(jobs):
-        for dbname in {each.dbname for each in jobs}:
-            here = {each.job_id: each for each in jobs if each.dbname == dbname}
-            with sql_db.db_connect(dbname).cursor() as cr:
-                requests = storage.transition.stops(cr, list(here))
-            for job_id, reason in requests.items():
-                here[job_id].verdict = (Kind.CANCELLED, reason or "Stopped")
+    def _judge_by_request(self, jobs):
+        """Over the connections that hold the jobs, which are idle: no further ones."""
+        for each in jobs:
+            reason = self._reason(each)
+            if reason is not None:
+                each.verdict = (Kind.CANCELLED, reason)
+
+    def _reason(self, each: Watched) -> str | None:
+        if each.lease is None:
+            with sql_db.db_connect(each.dbname).cursor() as cr:
+                found = storage.transition.stops(cr, [each.job_id])
+            return found[each.job_id] or "Stopped" if found else None
+        try:
+            with each.looking:
+                return each.lease.stop_reason() if each in self._jobs else None
+        except psycopg2.Error as error:
+            _logger.info(
+                "job %s: nobody knows whether to stop it: %s", each.uuid, error
+            )
+            return None
 
     def _stop(self, each: Watched):
         with self._lock:
@@ -167,12 +236,29 @@ class _Watch:
         """
         text = "job %s does not react: its worker is killed"
         _logger.warning(text, each.uuid, extra=each.extra())
-        try:
-            each.bury(*each.verdict)
-        except Exception:
-            text = "job %s: its end could not be written"
-            _logger.exception(text, each.uuid, extra=each.extra())
+        # Beside this thread: a network that is silent makes it last.
+        burial = threading.Thread(target=_bury, args=(each,), daemon=True)
+        burial.start()
+        burial.join(_BURIAL)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _bury(each: Watched) -> None:
+    try:
+        each.bury(*each.verdict)
+    except Exception:
+        text = "job %s: its end could not be written"
+        _logger.exception(text, each.uuid, extra=each.extra())
+
+
+def _is_hung_up(connection) -> bool:
+    """Has the other end of a connection, which its thread may be using, gone?"""
+    look = select.poll()
+    try:
+        look.register(connection.fileno(), _HUNG_UP)
+    except psycopg2.Error:
+        return True  # closed here
+    return bool(look.poll(0))
 
 
 def _raise_in(thread_id: int, exception: type[BaseException]) -> None:

@@ -38,6 +38,7 @@ class Config:
 
     lease_seconds: a request takes no further job after this time.
     poll_seconds: the longest time between two looks at a database.
+    max_requests: most requests under way at the same time; None: what the server takes.
     max_deaths: how often a job's worker may die; None leaves it to the database.
     metrics_token: who knows it may read health and metrics; None leaves it to the
     database.
@@ -58,6 +59,7 @@ class Config:
     delay_policy: str | None = None
     lease_seconds: float = 1.0
     poll_seconds: float = 5.0
+    max_requests: int | None = None
     max_deaths: int | None = None
     metrics_token: str | None = None
     channels_text: str = field(default="", compare=False)
@@ -217,6 +219,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "delay_policy": _one_of("declared", "any"),
     "lease_seconds": _seconds(0, 3600),
     "poll_seconds": _seconds(0.1, 3600),
+    "max_requests": _whole(1, 10**6),
     "max_deaths": _whole(0, 10**6),
     "metrics_token": str,
 }

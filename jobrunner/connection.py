@@ -128,8 +128,10 @@ def _hears(connection, name: str, config: Config, number: int) -> bool:
     with contextlib.closing(connect(name, config)) as other, other.cursor() as cr:
         presence.probe(cr, text)
         until = time.monotonic() + _PROBE_SECONDS
+        look = select.poll()  # unlike select(), for any number of open files
+        look.register(connection.fileno(), select.POLLIN)
         while (left := until - time.monotonic()) > 0:
-            select.select([connection], [], [], left)
+            look.poll(1000 * left)
             connection.poll()
             if any(each.payload == text for each in connection.notifies):
                 return True

@@ -91,6 +91,10 @@ class Database:
         self._last_pass = 0.0
         self._left = Backoff(*_LEFT)
         self._gap = GAP
+        #: jobs wait for requests of others to end, not only of this database
+        self.hungry = False
+        #: when it was last served with requests
+        self.fed_at = 0.0
         self._busy_since: float | None = None
         self._holder = Holder(self)
         self._quiet: dict[str, float] = {}
@@ -162,12 +166,14 @@ class Database:
 
     # --------------------------------------------------------------------- pass
 
-    def pass_(self, now: float) -> Pass:
+    def pass_(self, now: float, most: int | None = None) -> Pass:
         """Look what there is to do, do it, and say what is to be sent.
 
         Errors of the database are this object's own business.
 
         :param now: seconds on the loop's clock
+        :param most: so many requests at most; 0: nobody could take one, and runners of
+            other servers are left to make the pass
         """
         requests: list[Request] = []
         self.due = now + self._poll_seconds()
@@ -181,8 +187,11 @@ class Database:
             with self._session.connection.cursor() as cr:
                 if refused := self.flights.give_back(cr, now):
                     self.say("refused", logging.WARNING, refused)
-                if now >= self.flights.paused_until:
-                    requests = self._schedule(cr, now)
+                if most == 0:
+                    self.hungry = True
+                    self.due = min(self.due, now + LOOK_AFTER)
+                elif now >= self.flights.paused_until:
+                    requests = self._schedule(cr, now, most)
                 else:
                     self.due = min(self.due, self.flights.paused_until)
             self._take_notifications(now)
@@ -195,12 +204,20 @@ class Database:
             return min(_BLIND_POLL, self.config.poll_seconds)
         return self.config.poll_seconds
 
-    def _schedule(self, cr, now: float) -> list[Request]:
+    def feed(self) -> None:
+        """Somebody can take a request again."""
+        if self.hungry:
+            self.due = min(self.due, clock() + _END_GAP)
+
+    def _schedule(self, cr, now: float, most: int | None) -> list[Request]:
         self.passes += 1
         look = schedule.begin(cr)
-        result = run(cr, look, self.name, self.config, self.number)
+        result = run(cr, look, self.name, self.config, self.number, most)
         schedule.commit(cr)
         self._last_pass = now
+        self.hungry = result.cut
+        if result.requests:
+            self.fed_at = now
         self._gap = self._gap_after(result)
         self._plan(result, now)
         self.flights.take_off(result.requests)

@@ -31,6 +31,8 @@ _ADDRESSES_SECONDS = 30.0
 #: bytes of an answer that are kept
 _MOST_BYTES = 65536
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+#: what a proxy answers when nobody behind it takes the request
+_TOO_MUCH = frozenset({429, 502, 503, 504})
 
 
 class Outcome(NamedTuple):
@@ -45,6 +47,11 @@ class Outcome(NamedTuple):
     status: int | None = None
     body: bytes = b""
     reason: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Did somebody take it, be it to refuse it, who could take another one?"""
+        return self.status is not None and self.status not in _TOO_MUCH
 
 
 class _Flight:

@@ -18,6 +18,7 @@ from ..storage import (
     channel,
     execution,
     graph,
+    locks,
     presence,
     recovery,
     repair,
@@ -157,7 +158,7 @@ class Housekeeper:
         schedule.begin_short(cr)
         ended = execution.apply_ends(cr)
         released = recovery.release_stale(cr, self.number, flying)
-        orphans = set(recovery.orphans(cr))
+        orphans = recovery.orphans(cr)
         release_due = graph.release_due(cr)
         schedule.commit(cr)
         for job in released:
@@ -173,18 +174,27 @@ class Housekeeper:
                     "job_attempt": job.attempt,
                 },
             )
-        # One look alone proves nothing: a job takes its lock a moment after its start.
-        seen = self._suspects
-        self._suspects = {job: seen.get(job, now) for job in orphans}
         rescued = [
-            self._step(cr, self._rescue, *job)
-            for job, since in self._suspects.items()
-            if now - since >= LOOK_AFTER
+            self._step(cr, self._rescue, *job) for job in self._lost(orphans, now)
         ]
         if release_due:
             # Whoever did these jobs died before he released who waited for them.
             self._step(cr, self._let_go, release_due)
         return bool(ended or released or release_due) or any(rescued)
+
+    def _lost(self, orphans, now: float) -> list[tuple[int, int]]:
+        """Those that were without a sign of life for long enough.
+
+        One look alone proves nothing: a job takes its lock a moment after its start. A
+        worker that lives gets time to regain it, or to stop the body.
+        """
+        seen, self._suspects, lost = self._suspects, {}, []
+        for *job, lives in orphans:
+            since = self._suspects[tuple(job)] = seen.get(tuple(job), now)
+            patience = locks.RESCUE_FROM_THE_LIVING if lives else LOOK_AFTER
+            if now - since >= patience:
+                lost.append(tuple(job))
+        return lost
 
     def _let_go(self, cr, done: list[int]) -> None:
         """Release who waited, a bounded number at once; the others at the next look."""

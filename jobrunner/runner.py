@@ -10,6 +10,9 @@ import socket
 import threading
 import weakref
 
+from odoo.tools import config as odoo_config
+
+from ..core.room import Room, ceiling
 from ..log_lines import get_logger
 from . import config as configuration
 from . import connection, loop
@@ -49,6 +52,9 @@ class QueueJobRunner:
         self._next_discovery = 0.0
         self._discovering = False
         self._refused: set[str] = set()
+        workers, connections = odoo_config["workers"], odoo_config["db_maxconn"]
+        #: how many requests may be under way
+        self.room = Room(ceiling(workers, connections, self.config.max_requests))
         #: what to name as the host in requests for each database
         self._hosts: dict[str, str] = {}
 
@@ -111,15 +117,19 @@ class QueueJobRunner:
         soonest = min([*wakes, self._next_discovery, now + _LONGEST_WAIT])
         self._loop.turn(soonest - now)
         now = loop.clock()
-        for database in list(self.databases.values()):
+        due = [each for each in self.databases.values() if each.due <= now]
+        # When there is room for few, who has waited longest comes first.
+        due.sort(key=lambda each: each.fed_at)
+        for index, database in enumerate(due):
             if self._stop.is_set():
                 return
-            if database.due <= now:
-                self._serve(database, now)
+            self._serve(database, now, sum(each.hungry for each in due[index + 1 :]))
 
-    def _serve(self, database: Database, now: float) -> None:
+    def _serve(self, database: Database, now: float, hungry: int) -> None:
+        """Make a pass; ``hungry``: so many others are to get something as well."""
         try:
-            requests = database.pass_(now).dispatch
+            most = self.room.share(now, len(self._dispatcher), hungry + 1)
+            requests = database.pass_(now, most).dispatch
             self._send_all(database, requests)
             if requests:
                 # They are connected by now: off with them, before anything slower.
@@ -142,13 +152,20 @@ class QueueJobRunner:
             self._send(database, request)
 
     def _send(self, database: Database, request: Request) -> None:
-        ended = functools.partial(database.ended, request)
+        number = self.room.send()
+        ended = functools.partial(self._ended, database, request, number)
         try:
             host = self._hosts.get(database.name)
             self._dispatcher.send(database.name, request, ended, host)
         except Exception as error:
             _logger.exception("queue job runner: database %s", database.name)
             ended(Outcome(False, reason=loop.line_of(error)))
+
+    def _ended(self, database: Database, request, number: int, outcome) -> None:
+        self.room.end(number, outcome.answered, loop.clock())
+        database.ended(request, outcome)
+        for each in self.databases.values():
+            each.feed()
 
     # ---------------------------------------------------------------- discovery
 

@@ -46,6 +46,7 @@ class Scheduled:
 
     wake_after: seconds until the next pass is due, None: when something happens
     full: jobs wait for a place, and nothing but the end of one gives it
+    cut: more jobs may run now than were wanted
     left: jobs wait, and another runner sees to them at this moment
     busy: modules are being installed: nothing runs meanwhile
     running: jobs are enqueued or started
@@ -55,6 +56,7 @@ class Scheduled:
     requests: list[Request]
     wake_after: float | None = None
     full: bool = False
+    cut: bool = False
     left: bool = False
     busy: bool = False
     running: bool = False
@@ -89,7 +91,10 @@ def run(
     runner: int,
     limit: int | None = None,
 ) -> Scheduled:
-    """Make the pass that ``look`` has begun, within its transaction."""
+    """Make the pass that ``look`` has begun, within its transaction.
+
+    :param limit: at most so many requests; None: as many as there are places
+    """
     if look.busy:
         return Scheduled([], _BUSY_WAIT, busy=True, running=look.running)
     if rest := look.rest or _settle(cr, look):
@@ -142,7 +147,8 @@ def _enqueue(cr, database, config, runner, limit) -> Scheduled:
         if not choice.take(cr, left):
             break
     requests = _requests(cr, database, state.secret, choice.taken)
-    return Scheduled(requests, choice.wake, choice.full, running=bool(choice.running))
+    running = bool(choice.running)
+    return Scheduled(requests, choice.wake, choice.full, choice.cut, running=running)
 
 
 class _Choice:
@@ -161,7 +167,7 @@ class _Choice:
         self.without: set[int] = set()
         self.taken: list[schedule.Enqueued] = []
         self.wake: float | None = None
-        self.full = False
+        self.full = self.cut = False
 
     def take(self, cr, left: int | None) -> bool:
         """Take jobs, at most ``left``; return whether another round may find more."""
@@ -171,9 +177,10 @@ class _Choice:
         rows = self._candidates(cr, limits) if limits else []
         decision = channels.decide(self.tree, self.running, rows, self.last_starts, 0.0)
         self.wake = decision.wake_after
-        if len(decision.ids) >= channels.FETCH_LIMIT:
-            self.wake = 0.0
         ids = decision.ids if left is None else decision.ids[:left]
+        self.cut = len(ids) < len(decision.ids)
+        if len(decision.ids) >= channels.FETCH_LIMIT and not self.cut:
+            self.wake = 0.0
         missing = set(ids) - self._mark(cr, ids)
         passable = {row.id for row in rows if row.channel not in self.strict}
         self.without |= missing & passable

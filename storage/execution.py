@@ -209,11 +209,14 @@ WITH free AS (
      WHERE job.id = free.id
     RETURNING job.id, job.run_id
 ), gone AS (
-    DELETE FROM queue_job_end AS note
-     WHERE (run_id IN (SELECT run_id FROM applied)
-        OR NOT EXISTS (SELECT FROM queue_job AS job
-                        WHERE job.id = note.job_id AND job.run_id = note.run_id
-                          AND job.state = 'started')) {of_run}
+    DELETE FROM queue_job_end
+     WHERE run_id = ANY(ARRAY(
+        SELECT run_id FROM queue_job_end AS note
+         WHERE (run_id IN (SELECT run_id FROM applied)
+            OR NOT EXISTS (SELECT FROM queue_job AS job
+                            WHERE job.id = note.job_id AND job.run_id = note.run_id
+                              AND job.state = 'started')) {of_run}
+           FOR UPDATE SKIP LOCKED))
 )
 SELECT id FROM applied
 """

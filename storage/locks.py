@@ -13,6 +13,10 @@ a commit of somebody else's.
     once when the worker dies.
 ``RUNNER``
     Held by a runner while it has requests under way; its key is the runner's number.
+``WORKER``
+    The exception: held by the session of the bodies while its worker lives, shared; its
+    key is a hash of the worker's name. It proves no job to live, but that somebody is
+    there to stop a body whose own lock is lost. Behind a pooler nobody holds it.
 """
 
 from __future__ import annotations
@@ -22,6 +26,13 @@ from __future__ import annotations
 PASS = 1_900_119_002
 JOB = 1_900_119_003
 RUNNER = 1_900_119_004
+WORKER = 1_900_119_005
+
+# Between the loss of a job's lock and its rescue, when the worker lives: seconds for
+# which it may regain the lock, and after which the job is rescued. In between it stops
+# the body (``executor.watching``).
+REGAIN = 2.0
+RESCUE_FROM_THE_LIVING = 8.0
 
 #: the key of a job's lock is this and the job's id
 JOB_KEYS = JOB << 32

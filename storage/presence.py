@@ -55,7 +55,8 @@ _BACKEND = "SELECT pg_backend_pid()"
 # server notices by itself when our machine is gone.
 _HOLD_RUNNER = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT set_config(name, '0', true) FROM pg_settings
+ WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');
 SET LOCAL tcp_keepalives_idle = 10;
 SET LOCAL tcp_keepalives_interval = 5;
 SET LOCAL tcp_keepalives_count = 3;

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from ..core.outcome import Cancelled, Failed, Retry
-from .locks import HELD_JOBS, JOB_KEYS, RUNNER
+from .locks import HELD_JOBS, JOB_KEYS, RUNNER, WORKER
 from .untold import noted
 
 _UTC = "(clock_timestamp() AT TIME ZONE 'UTC')"
@@ -85,9 +85,13 @@ UPDATE queue_job SET {_BACK}
 RETURNING id, uuid, channel, attempt
 """
 # Started jobs whose lock is free: a look alone proves nothing, for the lock is taken a
-# moment after the start is committed.
+# moment after the start is committed. A worker that lives has lost the connection of
+# its lease, and is about to regain the lock or to stop the body.
 _ORPHANS = f"""
-SELECT id, coalesce(attempt, 0) FROM queue_job AS job
+SELECT id, coalesce(attempt, 0),
+       coalesce(hashtext(worker)::int8 & 4294967295
+                = ANY({_HELD.format(WORKER)}), false)
+  FROM queue_job AS job
  WHERE state = 'started' AND {_NO_END}
    AND coalesce(date_started, '-infinity')
        NOT BETWEEN {_UTC} - %(grace)s * interval '1 second' AND {_UTC}
@@ -252,10 +256,11 @@ def release_stale(
     return [Released._make(row) for row in cr.fetchall()]
 
 
-def orphans(cr, grace: float = 0.5, limit: int = 1000) -> list[tuple[int, int]]:
-    """Started jobs without a sign of life: pairs of id and attempt.
+def orphans(cr, grace: float = 0.5, limit: int = 1000) -> list[tuple[int, int, bool]]:
+    """Started jobs without a sign of life: id, attempt, and whether the worker lives.
 
-    Only those seen twice, some time apart, are to be rescued.
+    Only those seen twice, some time apart, are to be rescued; when the worker lives,
+    ``locks.RESCUE_FROM_THE_LIVING`` apart.
 
     :param grace: seconds that a job was started before
     """

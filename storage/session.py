@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from .locks import WORKER
+
 #: how a lease begins its transactions, whatever the defaults of the database are
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
 # Limits that are set for a database or a role are meant for those who forget a
@@ -22,7 +24,11 @@ SELECT set_config(name, %s::jsonb ->> name, false)
   FROM pg_settings WHERE name IN (SELECT jsonb_object_keys(%s::jsonb))
 """
 #: those that end a body which is busy elsewhere: a job has its own limit of time
-_IDLE = ("idle_in_transaction_session_timeout", "transaction_timeout")
+_IDLE = (
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
 _IDLE_LIMITS = """
 SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'
 """
@@ -32,7 +38,9 @@ _RESET = """
 SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *;
 SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;
 """
-_BEGIN_BODY = "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
+_BEGIN_BODY = "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;"
+# The worker lives, whatever becomes of the connections of its leases.
+_SIGN = f"SELECT pg_try_advisory_lock_shared({WORKER}, hashtext(%s));"
 
 
 def set_limits(cr) -> None:
@@ -57,15 +65,34 @@ def idle_limits(cr) -> tuple[str, ...]:
     return tuple(row[0] for row in cr.fetchall())
 
 
-def lift(limits: Iterable[str]) -> str:
-    """Statements that lift these limits for a session."""
-    return "".join(f"SET {name} = 0;" for name in limits if name in _IDLE)
+def lift(limits: Iterable[str], scope: str = "SESSION") -> str:
+    """Statements that lift these limits.
+
+    :param scope: or LOCAL, for the transaction
+    """
+    return "".join(f"SET {scope} {name} = 0;" for name in limits if name in _IDLE)
 
 
-def reset(cr, limits: Iterable[str]) -> None:
-    """Undo what was set in the session, in one round trip.
+def enter(cr, limits: Iterable[str], worker: str | None) -> None:
+    """Have the connection of the bodies last as long as a body, in one round trip.
 
     :param limits: of :func:`idle_limits`, which are lifted
-    Transaction: none may be open; the next one is begun.
+    :param worker: its name, a sign that it lives; None: behind a pooler, where the
+        session is not ours
+    Transaction: none may be open; the next one is begun, and has read nothing.
     """
-    cr.execute("".join((_RESET, lift(limits), _BEGIN_BODY)))
+    _begin_body(cr, "", limits, worker)
+
+
+def reset(cr, limits: Iterable[str], worker: str | None) -> None:
+    """Undo what was set in the session; the rest is that of :func:`enter`."""
+    _begin_body(cr, _RESET, limits, worker)
+
+
+def _begin_body(cr, before: str, limits, worker: str | None) -> None:
+    parts: tuple[str, ...]
+    if worker is None:
+        parts = (before, _BEGIN_BODY, lift(limits, "LOCAL"))
+    else:
+        parts = (before, lift(limits), _SIGN, _BEGIN_BODY)
+    cr.execute("".join(parts), (worker,) if worker else None)

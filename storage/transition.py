@@ -60,6 +60,13 @@ _ADD_TO_INFO = """
 UPDATE queue_job SET exc_info = concat(exc_info, %s) WHERE id = %s
 """
 _STOPS = "SELECT job_id, reason FROM queue_job_stop WHERE job_id = ANY(%s)"
+# Within a transaction that lasts as long as a body: it keeps no lock on the table, and
+# goes on when somebody else does.
+_STOP_REASON = """
+SAVEPOINT queue_job_stop; SET LOCAL lock_timeout = '250ms';
+SELECT coalesce(nullif(reason, ''), 'Stopped') FROM queue_job_stop WHERE job_id = %s
+"""
+_LOOKED = "ROLLBACK TO SAVEPOINT queue_job_stop; RELEASE SAVEPOINT queue_job_stop"
 
 
 def move(cr, verb: str, ids: list[int], values: Mapping[str, Any]) -> list[int]:
@@ -126,3 +133,16 @@ def stops(cr, ids: list[int]) -> dict[int, str]:
     """``{job id: reason}`` of the requests to stop these jobs."""
     cr.execute(_STOPS, (list(ids),))
     return dict(cr.fetchall())
+
+
+def stop_reason(cr, job_id: int) -> str | None:
+    """Why the job is asked to stop, None: it is not; nothing stays locked.
+
+    :param cr: of a lease, in the transaction that holds a running job
+    """
+    try:
+        cr.execute(_STOP_REASON, (job_id,))
+        row = cr.fetchone()
+    finally:
+        cr.execute(_LOOKED)
+    return row[0] if row else None

@@ -16,7 +16,7 @@ from odoo.addons.queue_job.executor import connections as lease_connections
 from odoo.addons.queue_job.executor import watching
 from odoo.addons.queue_job.jobrunner import connection, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
-from odoo.addons.queue_job.jobrunner.housekeeping import Housekeeper
+from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER, Housekeeper
 
 from .stage import Actor
 from .wire import stepping
@@ -76,6 +76,9 @@ class World:
             (storage.recovery, "orphans", soon),
             (storage.recovery, "release_stale", stale),
             (watching, "INTERVAL", 3600.0),
+            (watching, "TICK", 3600.0),
+            # all workers are of one process here, that lives
+            (storage.locks, "RESCUE_FROM_THE_LIVING", LOOK_AFTER),
             # each actor is a process of its own, that inherits no connection
             (lease_connections, "give_back", lambda cr: cr.close()),
             (sql_db.ConnectionPool, "give_back", _close),

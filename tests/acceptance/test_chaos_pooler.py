@@ -79,6 +79,31 @@ class TestPooler(ChaosCase):
         )
         return found + cr.fetchall()
 
+    def test_limits_of_the_database_end_no_job_that_idles_on_purpose(self):
+        """Be it the first job of a connection or a further one."""
+        for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+            self.db.query(f"ALTER DATABASE {self.db.name} SET {name} = '1s'")
+            self.addCleanup(
+                self.db.query, f"ALTER DATABASE {self.db.name} RESET {name}"
+            )
+        self.db.query(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        shell = self.enterContext(Shell(self.db, *self.bouncer.arguments))
+        for index in range(6):
+            shell.enqueue(f"leave_slowly('idle', number={index}, seconds=3)")
+        where = "method_name = 'leave_slowly'"
+        wait_until(
+            lambda: self.db.states(where) == {"done": 6},
+            "all are done",
+            server=self.server,
+        )
+        self.assertEqual(self.count(f"{where} AND (deaths > 0 OR retry > 1)"), 0)
+        self.assertEqual(
+            self.value("SELECT count(*) FROM test_queue_effect WHERE name = 'idle'"), 6
+        )
+
     def test_a_running_job_is_stopped(self):
         uuid = self.shell.enqueue("query_long(60)")
         state = "SELECT state FROM queue_job WHERE uuid = %s"

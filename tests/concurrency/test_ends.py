@@ -154,7 +154,7 @@ class TestStopped(EndCase):
                     watching.Watched(id_, "u", self.database.name, 0, None, None, dict)
                     for id_ in (self.column("id"), -1)
                 )
-                watching._Watch._judge_by_request([here, other])
+                watching._Watch()._judge_by_request([here, other])
                 self.assertEqual(here.verdict, (Kind.CANCELLED, told))
                 self.assertIsNone(other.verdict)
                 self.database.query("DELETE FROM queue_job_stop")

@@ -5,14 +5,14 @@
 import logging
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import psycopg2
 
 from odoo import SUPERUSER_ID, api
 
-from odoo.addons.queue_job import storage
+from odoo.addons.queue_job import listeners, storage
 from odoo.addons.queue_job.delay import chain, group
 from odoo.addons.queue_job.executor import claiming, connections, heads
 from odoo.addons.queue_job.jobrunner import scheduling
@@ -300,6 +300,49 @@ class TestLooks(LeaseCase):
         self.assertEqual(self.drain(), {"done": 1})
         self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
 
+    def other_channel(self):
+        self.database.query(
+            "INSERT INTO queue_job_channel (name, complete_name, parent_id)"
+            " SELECT 'other', 'root.other', id FROM queue_job_channel"
+            " WHERE complete_name = 'root'"
+        )
+        self.addCleanup(
+            self.database.query, "DELETE FROM queue_job_channel WHERE name = 'other'"
+        )
+
+    def test_a_lease_takes_no_job_below_a_channel_that_was_paused(self):
+        self.other_channel()
+
+        def body(records, name):
+            self.database.query(
+                "UPDATE queue_job_channel SET paused = true WHERE name = 'root'"
+            )
+
+        self.bodies[:] = [body]
+        for index in range(3):
+            self.delay("leave", str(index), channel="root.other")
+        self.assertEqual(self.drain(), {"done": 1})
+        self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
+
+    def test_a_better_job_of_a_paused_channel_ends_no_lease(self):
+        self.other_channel()
+        self.database.query(
+            "UPDATE queue_job_channel SET paused = true WHERE name = 'other'"
+        )
+        self.delay("leave", "better", channel="root.other", priority=0)
+        for index in range(3):
+            self.delay("leave", str(index))
+        with patch.object(claiming, "_FAIR_AFTER", 0):
+            self.assertEqual(self.drain(), {"done": 3})
+        # who was asked for was enqueued by somebody; who was reserved was not
+        self.assertEqual(
+            self.database.query(
+                "SELECT runner IS NULL FROM queue_job WHERE state = 'done'"
+                " ORDER BY date_done"
+            ),
+            [(False,), (True,), (True,)],
+        )
+
     def test_a_better_job_of_another_channel_does_not_wait_for_the_end_of_a_lease(self):
         self.capacity(1)
         order = []
@@ -310,14 +353,7 @@ class TestLooks(LeaseCase):
                 self.delay("leave", "better", channel="root.other", priority=0)
 
         self.bodies[:] = [body]
-        self.database.query(
-            "INSERT INTO queue_job_channel (name, complete_name, parent_id)"
-            " SELECT 'other', 'root.other', id FROM queue_job_channel"
-            " WHERE complete_name = 'root'"
-        )
-        self.addCleanup(
-            self.database.query, "DELETE FROM queue_job_channel WHERE name = 'other'"
-        )
+        self.other_channel()
         for index in range(3):
             self.delay("leave", str(index))
         with patch.object(claiming, "_FAIR_AFTER", 0):
@@ -379,24 +415,98 @@ class TestLooks(LeaseCase):
             cnx.rollback()
         self.assertEqual(self.column("state"), "enqueued")
 
-    def test_both_ways_to_start_leave_a_job_alone_that_is_pending_again(self):
-        uuid = self.delay("leave", "x")
-        self.database.query("UPDATE queue_job SET attempt = 1")
+
+class TestOldRequests(LeaseCase):
+    """A request that arrives late starts nothing that is pending again, and nothing but
+    its own attempt, whether another add-on sees each write or not."""
+
+    #: what became of the job meanwhile, and of what is around it
+    MEANWHILE = {
+        "a retry of an hour": (
+            "UPDATE queue_job SET ready = false, retry = 1,"
+            " eta = now() AT TIME ZONE 'UTC' + interval '1 hour'"
+        ),
+        "paused": "UPDATE queue_job_channel SET paused = true",
+        "all places taken": (
+            "INSERT INTO queue_job"
+            " (uuid, state, channel, attempt, run_id, date_started)"
+            " VALUES ('other', 'started', 'root', 1, 1, now() AT TIME ZONE 'UTC')"
+        ),
+        "nothing": "SELECT 1",
+    }
+
+    def modes(self):
         jobs = self.registry["queue.job"]
         before = jobs.write
-        for seen in (False, True):
-            with self.subTest(seen=seen), self.registry.cursor() as cr:
-                if seen:
-                    self.enterContext(
-                        patch.object(
-                            jobs,
-                            "write",
-                            lambda records, values: before(records, values),
-                        )
-                    )
-                with claiming.Lease(api.Environment(cr, SUPERUSER_ID, {}), 60) as lease:
-                    self.assertFalse(lease.start(uuid, 1))
-                self.assertEqual(self.column("state"), "pending")
+        seen = patch.object(
+            jobs, "write", lambda records, values: before(records, values)
+        )
+        return {"unseen": nullcontext(), "seen by another add-on": seen}
+
+    def is_started(self, uuid, attempt):
+        """Whether a request for this attempt starts the job."""
+        with self.registry.cursor() as cr:
+            with claiming.Lease(api.Environment(cr, SUPERUSER_ID, {}), 60) as lease:
+                return lease.start(uuid, attempt)
+
+    def state(self, uuid):
+        return self.database.query(
+            "SELECT state, run_id IS NULL, worker FROM queue_job WHERE uuid = %s",
+            (uuid,),
+        )
+
+    def test_none_starts_a_job_that_is_pending_again(self):
+        self.capacity(1)
+        for mode, seen in self.modes().items():
+            with seen:
+                with self.registry.cursor() as cr:
+                    env = api.Environment(cr, SUPERUSER_ID, {})
+                    self.assertIs(listeners.of(env).write, mode != "unseen")
+                for what, change in self.MEANWHILE.items():
+                    with self.subTest(mode, meanwhile=what):
+                        self.clean()
+                        uuid = self.delay("leave", "x")
+                        self.database.query("UPDATE queue_job SET attempt = 1")
+                        self.database.query(change)
+                        for attempt in (0, 1, 2):
+                            self.assertFalse(self.is_started(uuid, attempt))
+                        self.assertEqual(self.state(uuid), [("pending", True, None)])
+
+    def test_none_starts_another_attempt_than_its_own(self):
+        for mode, seen in self.modes().items():
+            with self.subTest(mode), seen:
+                self.clean()
+                uuid = self.delay("leave", "x")
+                self.database.query(
+                    "UPDATE queue_job SET state = 'enqueued', attempt = 2"
+                )
+                for attempt, expected in (
+                    (1, False),
+                    (3, False),
+                    (2, True),
+                    (2, False),
+                ):
+                    self.assertIs(self.is_started(uuid, attempt), expected)
+
+    def test_a_lease_reserves_none_in_either_mode(self):
+        """Neither what waits for its date nor what is in a paused channel."""
+        for what in ("a retry of an hour", "paused"):
+            for mode, seen in self.modes().items():
+                with self.subTest(mode, meanwhile=what), seen:
+                    self.clean()
+
+                    def body(records, name, what=what):
+                        if name == "first":
+                            change = self.MEANWHILE[what]
+                            if "queue_job " in change:
+                                change += " WHERE name = 'second'"
+                            self.database.query(change)
+
+                    self.bodies[:] = [body]
+                    self.delay("leave", "first")
+                    self.delay("leave", "second", description="second")
+                    self.assertEqual(self.drain(), {"done": 1})
+                    self.assertEqual(self.database.states(), {"done": 1, "pending": 1})
 
 
 #: what a body may leave in the session, and how the next one would notice

@@ -117,7 +117,7 @@ class TestIds(TransactionCase):
             (job.id,),
         )
         attempt = self.env.cr.fetchone()[0]
-        self.assertIn((job.id, attempt), storage.recovery.orphans(self.env.cr))
+        self.assertIn((job.id, attempt, False), storage.recovery.orphans(self.env.cr))
         dead = storage.recovery.seize(self.env.cr, job.id, attempt)
         outcome = Failed("WorkerDied", "died", "")
         storage.recovery.rescue(self.env.cr, dead, outcome)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from odoo import http
 
+from odoo.addons.queue_job.core import room
 from odoo.addons.queue_job.jobrunner import connection as connections
 from odoo.addons.queue_job.jobrunner import runner as module
 from odoo.addons.queue_job.jobrunner.config import Config
@@ -144,7 +145,7 @@ class TestRunner(WholeCase):
                 "both are served",
             )
 
-            def fail(_now):
+            def fail(_now, _most):
                 raise RuntimeError("unforeseen")
 
             runner.databases[other.name].pass_ = fail
@@ -219,6 +220,133 @@ class TestRunner(WholeCase):
         told = [line for line in logs.output if "dbfilter refuses" in line]
         self.assertEqual(len(told), 1)
         self.assertNotIn("refused", runner.databases)
+
+
+class TestHeldRows(WholeCase):
+    def test_a_database_all_of_whose_rows_are_held_disturbs_no_other(self):
+        runner, _end = self.run_runner()
+        with Database(f"{type(self).__name__.lower()}_held") as other:
+            self.names.append(other.name)
+            other.query(
+                "INSERT INTO queue_job (uuid, state, channel, ready, attempt, runner,"
+                " date_enqueued, date_started) SELECT state || number, state, 'root',"
+                " true, 1, 77, '2020-01-01', '2020-01-01' FROM generate_series(1, 9)"
+                " AS number, unnest(ARRAY['pending', 'enqueued', 'started']) AS state"
+            )
+            with connection(other.name) as cnx, cnx.cursor() as cr:
+                cnx.autocommit = False
+                cr.execute("SELECT state FROM queue_job FOR UPDATE")
+                before = sorted(cr.fetchall())
+                wait_until(
+                    lambda: other.query("SELECT 1 FROM queue_job_runner"),
+                    "the runner shows there that it lives",
+                )
+                for _round in range(3):
+                    jobs = [self.job() for _index in range(10)]
+                    wait_until(
+                        lambda jobs=jobs: self.done(*jobs), "the jobs here are done"
+                    )
+                cr.execute("SELECT state FROM queue_job")
+                self.assertEqual(sorted(cr.fetchall()), before)
+                self.assertTrue(runner.databases[other.name].connected)
+                cnx.rollback()
+            self.names.remove(other.name)
+            wait_until(lambda: other.name not in runner.databases, "it is forgotten")
+
+
+class TestRoom(WholeCase):
+    """No more requests are under way than somebody can take."""
+
+    def setUp(self):
+        super().setUp()
+        self.capacity(300)
+        self.odoo.hang.set()
+
+    def answer(self, number=1):
+        """Have the oldest requests come to an end."""
+        for _index in range(number):
+            self.odoo.held.pop(0).sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            )
+
+    def finish(self, number=1):
+        """Have the jobs of the oldest requests done, and these answered."""
+        for _database, uuid in self.odoo.requests[:number]:
+            self.query("UPDATE queue_job SET state = 'done' WHERE uuid = %s", (uuid,))
+        del self.odoo.requests[:number]
+        self.answer(number)
+
+    def wait_for_requests(self, number):
+        wait_until(
+            lambda: len(self.odoo.held) >= number, f"{number} requests are under way"
+        )
+
+    def test_what_nobody_could_take_stays_pending_whatever_the_capacity(self):
+        jobs = [self.job() for _index in range(30)]
+        self.run_runner(max_requests=3)
+        most = 0
+        for _round in range(10):
+            self.wait_for_requests(3)
+            most = max(most, len(self.odoo.held))
+            states = self.query(
+                "SELECT count(*) FROM queue_job WHERE state = 'enqueued'"
+            )
+            self.assertEqual(states, [(3,)])
+            self.finish(3)
+        wait_until(lambda: self.done(*jobs), "all jobs are done")
+        self.assertEqual(most, 3)
+
+    def test_a_database_with_many_jobs_leaves_room_to_another(self):
+        with Database(f"{type(self).__name__.lower()}_few") as other:
+            self.names.append(other.name)
+            for _index in range(20):
+                self.job()
+            runner, end = self.run_runner(max_requests=2)
+            self.wait_for_requests(2)
+            wait_until(
+                lambda: (
+                    other.name in runner.databases
+                    and runner.databases[other.name].connected
+                ),
+                "the other one is served",
+            )
+            other.query(
+                "INSERT INTO queue_job (uuid, state, channel, ready)"
+                " VALUES ('few', 'pending', 'root', true)"
+            )
+            other.query("SELECT pg_notify('queue_job', '')")
+            wait_until(lambda: runner.databases[other.name].hungry, "it waits")
+            self.assertEqual(
+                {database for database, _uuid in self.odoo.requests}, {self.db.name}
+            )
+            self.finish()
+            wait_until(
+                lambda: self.odoo.requests[-1] == (other.name, "few"), "it has its turn"
+            )
+            end()
+
+    def test_requests_that_nobody_answers_make_it_smaller_and_answers_larger(self):
+        for _index in range(20):
+            self.job()
+        self.enterContext(patch.object(room, "GROW_AFTER", float("inf")))
+        runner, _end = self.run_runner(max_requests=8)
+        self.wait_for_requests(8)
+        with self.assertLogs(
+            module.__name__.rpartition(".")[0], logging.WARNING
+        ) as log:
+            for _index in range(8):
+                self.odoo.held.pop(0).close()
+            self.wait_for_requests(4)
+        self.assertIn("requests failed", log.output[0])
+        # no body began: none of them has died of it, nor was it tried
+        self.assertEqual(
+            self.query("SELECT 1 FROM queue_job WHERE deaths > 0 OR retry > 0"), []
+        )
+        self.assertEqual(runner.room.allowed, 4)
+        del self.odoo.requests[:8]
+        self.finish()
+        wait_until(lambda: runner.room.allowed == 5, "there is room for more")
+        self.wait_for_requests(5)
 
 
 PROGRAM = """

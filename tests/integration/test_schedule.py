@@ -395,7 +395,7 @@ class TestDeadWorkers(JobsCase):
 
     def test_a_started_job_without_its_lock_is_an_orphan(self):
         job = self.started()
-        self.assertEqual(recovery.orphans(self.cr), [(job, 3)])
+        self.assertEqual(recovery.orphans(self.cr), [(job, 3, False)])
 
     def test_a_started_job_with_its_lock_is_none(self):
         job = self.started()
@@ -405,7 +405,7 @@ class TestDeadWorkers(JobsCase):
     def test_the_lock_of_another_kind_with_the_same_number_is_no_sign_of_life(self):
         job = self.started()
         presence.hold_runner_here(self.other_cursor(), job)
-        self.assertEqual(recovery.orphans(self.cr), [(job, 3)])
+        self.assertEqual(recovery.orphans(self.cr), [(job, 3, False)])
 
     def test_a_job_that_was_just_started_is_no_orphan(self):
         self.started(date_started=0)

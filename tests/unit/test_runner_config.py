@@ -77,6 +77,7 @@ class TestSources(ConfigCase):
             "delay_policy = any",
             "lease_seconds = 0.5",
             "poll_seconds = 2",
+            "max_requests = 12",
             "max_deaths = 7",
         )
         self.assertEqual(
@@ -95,6 +96,7 @@ class TestSources(ConfigCase):
                 delay_policy="any",
                 lease_seconds=0.5,
                 poll_seconds=2.0,
+                max_requests=12,
                 max_deaths=7,
             ),
         )
@@ -183,6 +185,7 @@ class TestBadValues(ConfigCase):
         "delay_policy": ("some", "declared and any"),
         "lease_seconds": ("-1", "number of seconds"),
         "poll_seconds": ("0", "number of seconds"),
+        "max_requests": ("0", "whole number"),
         "max_deaths": ("-1", "whole number"),
     }
 

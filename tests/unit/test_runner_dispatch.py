@@ -144,6 +144,17 @@ class TestRequest(DispatchCase):
         self.assertEqual([each.ok for each in waiting], [True] * 20)
 
 
+class TestTaken(unittest.TestCase):
+    def test_an_answer_says_that_somebody_could_take_it_but_for_those_of_a_proxy(self):
+        for status, answered in (
+            (200, True), (403, True), (500, True),
+            (None, False), (429, False), (502, False), (503, False), (504, False),
+        ):  # fmt: skip
+            with self.subTest(status=status):
+                outcome = dispatch.Outcome(status == 200, status)
+                self.assertIs(outcome.answered, answered)
+
+
 class TestAnswers(DispatchCase):
     def test_an_answer_may_end_with_the_connection(self):
         outcome = self.outcome(b"HTTP/1.0 200 OK\r\n\r\nmore")
