@@ -19,7 +19,7 @@ from odoo.models import BaseModel
 from odoo.tools.translate import LazyGettext
 
 from . import buffer, clock, declared_names, recorder, rows, storage, tracing
-from .client_context import sent
+from .client_context import requester, sent
 from .core import options, plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
@@ -44,6 +44,8 @@ from .fields import canonical, encode_args, encode_kwargs, mask
 
 #: characters of a call as text
 LONGEST_CALL = 4000
+#: the context key by which clients say which companies they are in
+_COMPANIES = "allowed_company_ids"
 DEFAULT_PRIORITY = 10
 DEFAULT_MAX_RETRIES = 5
 
@@ -259,7 +261,7 @@ class Job:
             if "company_id" in self.env.context:
                 self._company_id = self._company_of_context()
             else:
-                self._company_id = self.env.company.id
+                self._company_id = self._company_of_env()
         return self._company_id or None
 
     @company_id.setter
@@ -269,9 +271,21 @@ class Job:
     def _company_of_context(self) -> int | bool:
         company = self.env.context["company_id"]
         # What code says holds; a client chooses among the companies of its user.
-        if sent("company_id") and company not in self.env.user.company_ids.ids:
-            return self.env.company.id
+        if sent("company_id") and not self._is_of_requester(company):
+            return self._company_of_env()
         return company or False
+
+    def _company_of_env(self) -> int:
+        env, company = self.env, self.env.company.id
+        # With the rights of the superuser, Odoo does not ask whose company it is.
+        chosen = env.su and _COMPANIES in env.context
+        if chosen and not self._is_of_requester(company) and sent(_COMPANIES):
+            return requester(env).sudo().company_id.id
+        return company
+
+    def _is_of_requester(self, company: object) -> bool:
+        # Whoever he is: which companies he is a member of is asked.
+        return company in requester(self.env).sudo().company_ids.ids
 
     @property
     def description(self) -> str:
