@@ -15,7 +15,7 @@ from functools import partial
 
 import psycopg2
 
-from . import moments, storage
+from . import moments
 
 _KEY = "queue_job.buffer"
 
@@ -68,8 +68,8 @@ def _begin(env, pending) -> None:
     # Each time: a callback that delays calls runs behind the last one of these.
     cr.precommit.add(partial(flush, env))
     pending.env = env
-    watch = moments.watch_of(cr) or moments.Watch(cr, _before_statement)
-    watch.any = False
+    if moments.watch_of(cr) is None:
+        moments.Watch(cr, _before_statement)
 
 
 def _is_hopeless(cr) -> bool:
@@ -92,16 +92,6 @@ def find(env, identity_key):
     """The buffered job with that key, or None."""
     pending = env.cr.precommit.data.get(_KEY)
     return pending.by_identity.get(identity_key) if pending else None
-
-
-def next_id(env) -> int:
-    """An id for a buffered job that somebody wants to see as a record already.
-
-    He may store it: from now on every statement finds the row.
-    """
-    moments.watch_of(env.cr).any = True
-    with aside(env):
-        return storage.insertion.take_ids(env.cr, 1)[0]
 
 
 @contextmanager

@@ -10,37 +10,43 @@
 
 from __future__ import annotations
 
+import sys
 import uuid as uuid_module
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from types import CodeType
+
+from odoo.models import BaseModel
 
 from . import buffer, recorder
+from . import option_values as given
+from .core import options as core_options
 from .core.graph import Dag
 from .job import Barrier, Job, describe
 from .log_lines import get_logger
+from .option_values import PROPERTIES
 from .utils import must_run_without_delay
 
 _logger = get_logger(__name__)
 _direct_logger = get_logger("odoo.addons.queue_job.models.base")
 
-#: what may be said of a job beside its call
-PROPERTIES = (
-    "priority",
-    "eta",
-    "max_retries",
-    "description",
-    "channel",
-    "identity_key",
-    "timeout",
-)
 
+def group(*delayables: Node | Iterable[Node]) -> DelayableGroup:
+    """Delayed calls that may run at the same time.
 
-def group(*delayables: Node) -> DelayableGroup:
-    """Delayed calls that may run at the same time."""
+    They are given one by one, or all as one list or generator.
+
+    :raises TypeError: one of them is no prepared call
+    """
     return DelayableGroup(*delayables)
 
 
-def chain(*delayables: Node) -> DelayableChain:
-    """Delayed calls of which each waits until the one before is done."""
+def chain(*delayables: Node | Iterable[Node]) -> DelayableChain:
+    """Delayed calls of which each waits until the one before is done.
+
+    They are given one by one, or all as one list or generator.
+
+    :raises TypeError: one of them is no prepared call
+    """
     return DelayableChain(*delayables)
 
 
@@ -66,12 +72,12 @@ class Node:
     def __init__(self):
         self._followers: list[Node] = []
 
-    def on_done(self, *delayables: Node) -> Node:
-        """Let ``delayables`` wait until this is done; return self."""
-        for other in delayables:
-            if not isinstance(other, Node):
-                raise TypeError(f"on_done() takes delayables, not {other!r}")
-        self._followers += delayables
+    def on_done(self, *delayables: Node | Iterable[Node]) -> Node:
+        """Let ``delayables`` wait until this is done; return self.
+
+        :raises TypeError: one of them is no prepared call
+        """
+        self._followers += _nodes("on_done()", delayables)
         return self
 
     def delay(self) -> None:
@@ -119,9 +125,11 @@ class Several(Node):
     A kind says which of them begin, which end, and who of them waits for whom.
     """
 
-    def __init__(self, *delayables: Node):
+    _call = "group()"
+
+    def __init__(self, *delayables: Node | Iterable[Node]):
         super().__init__()
-        self._delayables = list(delayables)
+        self._delayables = _nodes(self._call, delayables)
 
     def _first(self) -> list[Node]:
         return self._delayables
@@ -150,6 +158,8 @@ class DelayableGroup(Several):
 class DelayableChain(Several):
     """Delayables of which each waits until the one before is done."""
 
+    _call = "chain()"
+
     def _links(self) -> list[Node]:
         # an empty group stands in nobody's way: what follows waits for what is before
         return [member for member in self._delayables if member._heads()]
@@ -177,11 +187,15 @@ class Delayable(Node):
 
     :param recordset: the records that the method is called on
     :param priority: and the others: see :class:`.job.Job`
+    :raises TypeError: an option that does not exist, or of a wrong type
+    :raises ValueError: an option out of what is possible
     """
 
     _generated_job = None
     #: nothing is lost when it is dropped
     _settled = True
+    #: what was asked for last; not called when there is no _method_name
+    _asked_name: str | None = None
     _method_name: str | None = None
     _args: tuple = ()
     _kwargs: dict = {}
@@ -196,7 +210,9 @@ class Delayable(Node):
         channel=None,
         identity_key=None,
         timeout=None,
+        **unknown,
     ):
+        given.refuse_unknown(self._call, unknown)
         self._followers = []
         self.recordset = recordset
         self.priority = priority
@@ -206,18 +222,28 @@ class Delayable(Node):
         self.channel = channel
         self.identity_key = identity_key
         self.timeout = timeout
+        self._check_options()
+        self._place = _place()
         self._settled = False
 
-    def set(self, *properties: dict, **more) -> Delayable:
-        """Set properties of the job (priority, eta, …); return self.
+    _call = "delayable()"
 
-        :raises ValueError: an unknown property
+    def _check_options(self) -> None:
+        for name in PROPERTIES:
+            value = getattr(self, name)
+            if value is not None:
+                given.check_option(self.recordset.env, name, value)
+
+    def set(self, *properties: dict, **more) -> Delayable:
+        """Set options of the job (priority, eta, …); return self.
+
+        :raises TypeError: an option that does not exist, or of a wrong type
+        :raises ValueError: an option out of what is possible
         """
-        for name, value in dict(*properties, **more).items():
+        for name, value in _joined(properties, more).items():
             if name not in PROPERTIES:
-                raise ValueError(
-                    f"No property {name!r} of a job: {', '.join(PROPERTIES)}"
-                )
+                raise core_options.unknown("set()", [name], PROPERTIES)
+            given.check_option(self.recordset.env, name, value)
             setattr(self, name, value)
         return self
 
@@ -229,8 +255,7 @@ class Delayable(Node):
         """
         if self._method_name is None:
             raise ValueError("split() needs a call: delayable().method(...).split(n)")
-        if size < 1:
-            raise ValueError(f"The size of a part is {size}: 1 or more is needed")
+        size = core_options.size(size)
         records = self.recordset
         parts = [records[i : i + size] for i in range(0, len(records), size)]
         clones = [
@@ -244,6 +269,7 @@ class Delayable(Node):
 
     def _clone_for(self, records, suffix: str) -> Delayable:
         clone = Delayable(records)
+        clone._place = self._place
         clone.set({name: getattr(self, name) for name in PROPERTIES})
         description = self.description or describe(type(records), self._method_name)
         clone.description = f"{description} {suffix}"
@@ -252,19 +278,25 @@ class Delayable(Node):
         return clone
 
     def __getattr__(self, name):
-        if name.startswith("__") or not hasattr(type(self.recordset), name):
-            raise AttributeError(
-                f"Only methods of {self.recordset._name} can be delayed,"
-                f" and it has no {name!r}."
-            )
-        if self._method_name is not None:
-            raise ValueError(f"The call is {self._method_name}() already.")
+        if name == "recordset":
+            raise AttributeError(name)  # asked before it is there
+        given.check_method(self.recordset, name)
+        self._asked_name = name
 
         def delayed(*args, **kwargs):
-            self._method_name, self._args, self._kwargs = name, args, kwargs
-            return self
+            given.check_call(self.recordset, name, args, kwargs)
+            return self._prepare(name, args, kwargs)
 
         return delayed
+
+    def _prepare(self, name: str, args: tuple, kwargs: dict) -> Delayable:
+        if self._method_name is not None:
+            raise ValueError(
+                f"The call is {self._method_name}() already: prepare {name}() with a"
+                f" {self._call} of its own"
+            )
+        self._method_name, self._args, self._kwargs = name, args, kwargs
+        return self
 
     def delay(self) -> None:
         """Enqueue the call, with what follows on it, in the current transaction."""
@@ -316,7 +348,32 @@ class Delayable(Node):
 
     def __del__(self):
         if self._generated_job is None and not self._settled:
-            _logger.warning("%r was prepared but never delayed", self)
+            _logger.warning("%s", self._lost())
+
+    def _lost(self) -> str:
+        """What a developer is told of a call that was dropped."""
+        if self._method_name is not None:
+            why = "was prepared but never delayed: call delay() on it, or on the whole"
+            return f"{self!r} {why} that it belongs to ({_line(self._place)})"
+        call = f"{self.recordset!r}.{self._call}"
+        if self._asked_name is None:
+            why = "is followed by no call, so there is no job: name a method behind it"
+            return f"{call} {why} ({_line(self._place)})"
+        name = self._asked_name
+        why = f"is not called, so there is no job: write {name}(...)"
+        return f"{call}.{name} {why} ({_line(self._place)})"
+
+
+class _AtOnce(Delayable):
+    """The call of a ``with_delay()``: it is enqueued by being made.
+
+    So the job that is made of it in the same breath checks it.
+    """
+
+    _call = "with_delay()"
+
+    def _check_options(self):
+        pass
 
 
 class DelayableRecordset:
@@ -344,8 +401,9 @@ class DelayableRecordset:
         channel=None,
         identity_key=None,
         timeout=None,
+        **unknown,
     ):
-        self.delayable = Delayable(
+        self.delayable = _AtOnce(
             recordset,
             priority,
             eta,
@@ -354,24 +412,27 @@ class DelayableRecordset:
             channel,
             identity_key,
             timeout,
+            **unknown,
         )
-        # an error says why there is no job
-        self.delayable._settled = True
 
     @property
     def recordset(self):
         return self.delayable.recordset
 
     def __getattr__(self, name):
+        if name == "delayable":
+            raise AttributeError(name)  # asked before it is there
         delayable = self.delayable
-        prepare = (
-            getattr(delayable, name)
-            if name not in _OWN
-            else delayable.__getattr__(name)
-        )
+        try:
+            given.check_method(delayable.recordset, name)
+        except AttributeError:
+            delayable._settled = True  # the error says why there is no job
+            raise
+        delayable._asked_name = name
 
         def delayed(*args, **kwargs):
-            prepare(*args, **kwargs)
+            delayable._settled = True  # so does any that comes now
+            delayable._prepare(name, args, kwargs)
             delayable._delay_alone()
             return delayable._generated_job
 
@@ -468,4 +529,81 @@ def _perform_now(delayables: list[Delayable]) -> None:
         job.set_done()
 
 
-_OWN = frozenset(name for name in dir(Delayable) if not name.startswith("__"))
+# ------------------------------------------------------------------ what was given
+
+
+def _joined(properties: tuple, more: dict) -> dict:
+    """The options of ``set()``, as a dictionary or by keyword."""
+    try:
+        return dict(*properties, **more)
+    except (TypeError, ValueError):
+        raise TypeError(
+            "set() takes one dictionary of options, or options by keyword, as in"
+            f" set(priority=5); not {core_options.shown(properties)}"
+        ) from None
+
+
+def _nodes(call: str, delayables: tuple) -> list[Node]:
+    """The prepared calls, given one by one or as one list or generator.
+
+    :raises TypeError: one of them is none
+    """
+    if len(delayables) == 1 and _is_list(delayables[0]):
+        delayables = tuple(delayables[0])
+    for each in delayables:
+        if not isinstance(each, Node):
+            raise TypeError(
+                f"{call} takes prepared calls, as in {call[:-1]}record.delayable()"
+                f".method(...), ...){_instead_of(call, each)}"
+            )
+    return list(delayables)
+
+
+# what is no single list of calls, or has no order of its own
+_NO_LIST = (str, bytes, Mapping, Set, BaseModel)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (Node, *_NO_LIST))
+
+
+def _instead_of(call: str, value: object) -> str:
+    """What is wrong with something that is no prepared call."""
+    if isinstance(value, Job) or getattr(value, "_name", None) == "queue.job":
+        return (
+            f", not {value!r}: with_delay() has enqueued it already. Write delayable()"
+            " in its place, and delay() behind the whole"
+        )
+    if isinstance(value, DelayableRecordset):
+        return f", not {value!r}: write delayable() for with_delay()"
+    if _is_list(value):
+        return (
+            ", not a list beside others: name each call, or put those that may run at"
+            f" the same time into a group, as in {call[:-1]}a, group(b, c))"
+        )
+    if callable(value):
+        return f", not {core_options.shown(value)}: it was not called, add brackets"
+    return f", not {core_options.shown(value)}"
+
+
+# -------------------------------------------------------------------- where it was
+
+_Place = tuple[CodeType, int]
+#: what leads from a line of somebody's code to here
+_ENTRANCES = frozenset({"__init__", "with_delay", "delayable"})
+
+
+def _place() -> _Place:
+    """Which instruction prepares a call. Its line is looked up when it is told."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_name in _ENTRANCES and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def _line(place: _Place) -> str:
+    code, instruction = place
+    for start, end, line in code.co_lines():
+        if start <= instruction < end:
+            return f"{code.co_filename}:{line}"
+    return f"{code.co_filename}:{code.co_firstlineno}"

@@ -5,20 +5,26 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import os
 import uuid as uuid_module
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
-from odoo.fields import Datetime
 from odoo.models import BaseModel
-from odoo.tools.translate import LazyGettext
 
-from . import buffer, clock, declared_names, recorder, rows, storage, tracing
+from . import (
+    buffer,
+    clock,
+    declared_names,
+    found_job,
+    recorder,
+    rows,
+    storage,
+    tracing,
+)
+from . import option_values as given
 from .client_context import requester, sent
 from .core import options, plain, states
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -103,11 +109,13 @@ class Job:
     :param max_retries: tries before the job fails, 0 for no limit; default 5
     :param description: text for people; default: first line of the method's docstring
     :param channel: complete name of the channel; default: that of the function
-    :param identity_key: text, or a function of the job that returns one: while a job
-        with the same key has not started, no other one is added
-    :param timeout: seconds a try may take, 0 for no limit; default: of the function
+    :param identity_key: text, or a function of the job that returns one (None: no
+        key): while a job with the same key has not started, no other one is added
+    :param timeout: seconds or timedelta a try may take, 0 for no limit; default: of
+        the function
     :raises TypeError: when ``func`` is not a bound method of a model, or a parameter
-        is of a wrong type
+        is unknown or of a wrong type
+    :raises ValueError: when a parameter is out of what is possible
     """
 
     def __init__(
@@ -122,8 +130,10 @@ class Job:
         description: str | None = None,
         channel: str | None = None,
         identity_key: str | Callable[[Job], str] | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
+        **unknown: Any,
     ):
+        given.refuse_unknown("Job()", unknown)
         recordset = getattr(func, "__self__", None)
         if not isinstance(recordset, BaseModel) or isinstance(func, type):
             raise TypeError(
@@ -133,7 +143,7 @@ class Job:
         self.recordset = recordset
         self.env = env = recordset.env
         self.method_name = func.__name__
-        self.args = tuple(args) if args else ()
+        self.args = args if type(args) is tuple else _arguments(args)
         self.kwargs = kwargs if kwargs else {}
         self.uuid = job_uuid or _new_uuid()
         if job_uuid:
@@ -147,8 +157,8 @@ class Job:
         self._eta: datetime | None = None
         if eta is not None:
             self.eta = eta
-        self._description = _described(env, description) if description else None
-        self._channel = _channel_name(channel) if channel else None
+        self._description = given.described(env, description) if description else None
+        self._channel = given.channel_name(channel) if channel else None
         self._timeout = None if timeout is None else options.timeout(timeout)
         self.date_created = clock.now(env.cr)
         self.user_id = env.uid
@@ -159,7 +169,7 @@ class Job:
         self._id: int | None = None
         self._barrier: Barrier | None = None
         self.graph_uuid: str | None = None
-        self._identity_key = _accepted_key(identity_key) if identity_key else None
+        self._identity_key = given.accepted_key(identity_key) if identity_key else None
 
     # What only jobs that ran have: no assignment for each of the others.
     date_enqueued: datetime | None = None
@@ -187,7 +197,7 @@ class Job:
     _run_id: int | None = None
     noted_end: tuple[dict, dict] | None = None
     #: the environment of who read it back from the table
-    _reader = None
+    _reader: Any = None
 
     # ------------------------------------------------------------ what it calls
 
@@ -297,7 +307,7 @@ class Job:
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._description = _described(self.env, value) if value else None
+        self._description = given.described(self.env, value) if value else None
 
     @property
     def channel(self) -> str:
@@ -306,7 +316,7 @@ class Job:
 
     @channel.setter
     def channel(self, value: str | None) -> None:
-        self._channel = _channel_name(value) if value else None
+        self._channel = given.channel_name(value) if value else None
 
     @property
     def exec_time(self) -> float | None:
@@ -330,12 +340,12 @@ class Job:
         """Text that no other not yet started job has."""
         key = self._identity_key
         if key is not None and not isinstance(key, str):
-            self._identity_key = key = _key_of(self, key)
+            self._identity_key = key = given.key_of(self, key)
         return key
 
     @identity_key.setter
     def identity_key(self, value: str | Callable[[Job], str] | None) -> None:
-        self._identity_key = _accepted_key(value)
+        self._identity_key = given.accepted_key(value)
 
     @property
     def eta(self) -> datetime | None:
@@ -344,7 +354,7 @@ class Job:
 
     @eta.setter
     def eta(self, value: int | timedelta | datetime | None) -> None:
-        self._eta = _moment(value, self.env.cr)
+        self._eta = given.moment(value, self.env.cr)
 
     # --------------------------------------------------------------- the record
 
@@ -430,16 +440,20 @@ class Job:
         description: str | None = None,
         channel: str | None = None,
         identity_key: str | Callable[[Job], str] | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
+        **unknown: Any,
     ):
         """Create a job and put it in the queue; return it.
 
         When a job with the same identity key has not started yet, no job is created:
-        its ``queue.job`` record is returned, on which what a job has works as well.
+        its ``queue.job`` record is returned, which has all that a ``Job`` has as well.
         That job does not start before the current transaction ends.
 
         The parameters are those of :class:`Job`.
+
+        :raises TypeError: the method does not take the arguments
         """
+        given.refuse_unknown("Job.enqueue()", unknown)
         new = cls(
             func,
             args=args,
@@ -457,6 +471,7 @@ class Job:
     def enqueue_unless_twin(self):
         """Store the new job and return it, or return its twin's record."""
         recorder.check_declared(self)
+        given.check_call(self.recordset, self.method_name, self.args, self.kwargs)
         if self._identity_key is not None:
             if buffer.is_over(self.env):
                 return self._enqueue_apart()
@@ -589,7 +604,10 @@ class Job:
         Return whether there was something to cancel. Transaction: effective when the
         current one commits.
         """
-        return bool(self.db_record().sudo()._cancel_or_stop())
+        record = self.db_record()
+        if self._reader is not None:  # in the name of who read it back
+            record = record.with_env(self._reader(cr=self.env.cr))
+        return bool(record.sudo()._cancel_or_stop())
 
     # ------------------------------------------------------------ dependencies
 
@@ -658,6 +676,16 @@ class Job:
         """The action that shows what the job is about; None when there is none."""
         return recorder.related_action(self)
 
+    def __getattr__(self, name: str) -> Any:
+        # Asked for what there is not.
+        if name in _OF_DELAYABLES:
+            raise AttributeError(
+                f"A Job has no {name}(): with_delay() has enqueued it already. Prepare"
+                f" the call instead: record.delayable().{self.method_name}(...)"
+                f".{name}(...), and delay() at its end."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self.uuid == other.uuid
 
@@ -666,6 +694,9 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.uuid}, priority:{self.priority}>"
+
+
+found_job.read_by(Job._load_from_db_record)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -686,71 +717,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+#: what is said of a call before it is a job
+_OF_DELAYABLES = ("on_done", "split", "set", "delay")
+
+
+def _arguments(args: Iterable | None) -> tuple:
+    if isinstance(args, (str, bytes, dict)):
+        raise TypeError(
+            f"args is {options.shown(args)}: a tuple or list of arguments is needed, as"
+            " in args=('csv',)"
+        )
+    return tuple(args) if args else ()
+
+
 def _new_uuid() -> str:
     return str(uuid_module.uuid4())
-
-
-def _accepted_key(value: object) -> str | Callable[[Job], str] | None:
-    if not value or callable(value):
-        return value or None  # type: ignore[return-value]
-    if not isinstance(value, str):
-        raise TypeError(
-            f"identity_key is {options.shown(value)}: a text is needed, or a function"
-            " of the job that returns one"
-        )
-    return options.identity_key(value)
-
-
-def _key_of(job_: Job, function: Callable[[Job], object]) -> str | None:
-    """What a function says is the key of the job.
-
-    :raises TypeError: it does not take just the job
-    """
-    try:
-        with suppress(ValueError):  # one written in C cannot tell
-            inspect.signature(function).bind(job_)
-    except TypeError as error:
-        raise TypeError(
-            f"identity_key is the function {function!r}, which cannot be called with"
-            f" the job ({error}): write it like lambda job: ... "
-        ) from None
-    key = function(job_)
-    return options.identity_key(str(key)) if key else None
-
-
-def _described(env, value: object) -> str:
-    if isinstance(value, LazyGettext):
-        value = env._(value)
-    return options.description(value)
-
-
-def _channel_name(value: object) -> str:
-    if isinstance(value, BaseModel) and value._name == "queue.job.channel":
-        # of whoever names it, whatever his rights on channels are
-        value = value.ensure_one().sudo().complete_name
-    return options.text("channel", value)
-
-
-def _moment(eta: object, cr) -> datetime | None:
-    """A naive UTC moment of what ``eta`` accepts."""
-    if eta is None or eta is False or eta == 0:
-        return None
-    if isinstance(eta, (int, float)) and not isinstance(eta, bool):
-        eta = options.seconds(eta)
-    try:
-        if isinstance(eta, timedelta):
-            return clock.now(cr) + eta
-        if isinstance(eta, datetime):
-            if eta.tzinfo is None:
-                return eta
-            return eta.astimezone(timezone.utc).replace(tzinfo=None)
-    except OverflowError:
-        raise options.too_far(eta) from None
-    if isinstance(eta, (str, date)):
-        # the value of a field, as texts and dates are taken by the ORM
-        with suppress(ValueError):
-            return Datetime.to_datetime(eta)
-    raise TypeError(
-        f"eta is {options.shown(eta)}: seconds from now, a timedelta or a datetime is"
-        " needed"
-    )

@@ -87,12 +87,12 @@ def watch_of(cr) -> Watch | None:
 class Watch:
     """Has ``callback(cr, text)`` called before statements of a cursor that matter.
 
-    ``any``: before every statement. ``paused``: before none.
+    ``paused``: before none.
     """
 
     def __init__(self, cr, callback):
         self.cr, self.callback = cr, callback
-        self.any = self.paused = False
+        self.paused = False
         own = vars(cr)
         own[_ATTRIBUTE] = self
         self._before = {name: own.get(name) for name in _STATEMENTS}
@@ -103,7 +103,7 @@ class Watch:
         def statement(*args, **kwargs):
             if not self.paused:
                 text = _text(self.cr, args[0] if args else next(iter(kwargs.values())))
-                if self.any or _concerns(text):
+                if _concerns(text):
                     self.callback(self.cr, text)
             return method(*args, **kwargs)
 

@@ -9,7 +9,7 @@ from psycopg2.errors import UniqueViolation
 
 from odoo.sql_db import Cursor
 
-from . import buffer, listeners, moves, rows, storage
+from . import buffer, found_job, listeners, moves, rows, storage
 from .admission import admit
 from .core import options, states
 from .core.channels import nearest
@@ -98,9 +98,7 @@ def find_twin(job):
         return env["queue.job"]
     twin = buffer.find(env, key)
     if twin is not None:
-        if twin._id is None:
-            _give_id(twin)
-        return known_record(env, twin._id, twin.uuid, states.PENDING)
+        return found_job.of_buffered(env, twin)
     with buffer.aside(env):
         found = storage.identity.find(env.cr, [key]).get(key)
         if found and not _keep_waiting(env, *found):
@@ -122,22 +120,13 @@ def _keep_waiting(env, job_id: int, uuid: str, state: str) -> bool:
     return storage.identity.hold(env.cr, job_id)
 
 
-def _give_id(job) -> None:
-    """Give a buffered job the id that its row will have."""
-    if listeners.of(job.env).create or job.extra_values:
-        buffer.flush(job.env)  # the ORM chooses it
-    else:
-        job._id = buffer.next_id(job.env)
-
-
 def known_record(env, job_id: int, uuid: str, state: str):
     """The record, with what is known of it in the cache.
 
     Another transaction may have committed it after this one took its snapshot, in
-    which it then does not exist. As superuser, as ``Job.load()``: who makes the call
-    that the job makes may see and cancel it, whatever his rights on the list are.
+    which it then does not exist.
     """
-    record = env["queue.job"].sudo().browse(job_id)
+    record = found_job.of_stored(env, job_id)
     for name, value in (("uuid", uuid), ("state", state)):
         record._fields[name]._insert_cache(record, [value])
     return record

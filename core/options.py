@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import math
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 # the database's integers
@@ -20,6 +20,23 @@ MOST = 2**31 - 1
 _LONGEST_KEY = 1024
 _KEPT_OF_KEY = 128
 _LONGEST_TEXT = 10_000
+
+#: what other queues call these options
+_ELSEWHERE = {
+    "queue": "channel",
+    "default_channel": "channel",
+    "countdown": "eta",
+    "delay": "eta",
+    "run_at": "eta",
+    "when": "eta",
+    "key": "identity_key",
+    "unique": "identity_key",
+    "label": "description",
+    "name": "description",
+    "max_tries": "max_retries",
+    "retries": "max_retries",
+    "time_limit": "timeout",
+}
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 60
@@ -37,12 +54,27 @@ def max_retries(value: object) -> int:
 
 def _whole(name: str, value: object, least: int, hint: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {shown(value)}: a whole number is needed; {hint}")
+        raise TypeError(
+            f"{name} is {shown(value)}: a whole number is needed; {hint}"
+            + _as_number(value)
+        )
     if not least <= value <= MOST:
         raise ValueError(
             f"{name} is {shown(value)}: {least} to {MOST} is possible; {hint}"
         )
     return int(value)
+
+
+def _as_number(value: object) -> str:
+    """A text is never taken for a number: it may be one by chance."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return f". Did you mean {int(value)} without quotation marks?"
+    return ""
+
+
+def size(value: object) -> int:
+    """How many records a part has."""
+    return _whole("The size of a part", value, 1, "split(100) makes parts of 100")
 
 
 def timeout(value: object) -> float:
@@ -52,7 +84,7 @@ def timeout(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(
             f"timeout is {shown(value)}: a number of seconds or a timedelta is needed;"
-            " 0 for no limit"
+            f" 0 for no limit{_as_number(value)}"
         )
     if not 0 <= value <= MOST:  # nan is not, either
         raise ValueError(
@@ -120,6 +152,23 @@ def cut(value: str, most: int) -> str:
         return value
     note = f"... [{len(value)} characters in all]"
     return value[: max(most - len(note), 0)] + note
+
+
+def unknown(call: str, given: Iterable[str], known: Collection[str]) -> TypeError:
+    """The error of a call with an option that does not exist."""
+    name = str(next(iter(given)))
+    return TypeError(
+        f"{call} has no option {name!r}.{_option_meant(name, known)} Its options:"
+        f" {', '.join(known)}."
+    )
+
+
+def _option_meant(name: str, known: Collection[str]) -> str:
+    meant = _ELSEWHERE.get(name)
+    if meant not in known:
+        begun = [each for each in known if each.startswith(name) and name]
+        meant = begun[0] if len(begun) == 1 else None
+    return f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

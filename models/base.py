@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+from contextlib import suppress
 
 from odoo import api, models
 
@@ -10,6 +12,7 @@ from ..declaration import declared
 
 # The name must be found here: test helpers replace it in this module.
 from ..delay import Delayable, DelayableRecordset
+from ..option_values import refuse_unknown
 from ..utils import must_run_without_delay
 
 
@@ -28,6 +31,7 @@ class Base(models.AbstractModel):
         channel=None,
         identity_key=None,
         timeout=None,
+        **unknown,
     ):
         """Return a ``DelayableRecordset``: calling a method on it enqueues the call.
 
@@ -42,11 +46,14 @@ class Base(models.AbstractModel):
         :param description: text for people. Default: from the docstring or the name
             of the method.
         :param channel: complete name of the channel, instead of the function's.
-        :param identity_key: text (or function of the job that returns one): while a
-            job with the same key has not started, the new one is not added.
-        :param timeout: seconds that a try may take. 0: no limit. Default: of the
-            function.
+        :param identity_key: text (or function of the job that returns one, None for
+            no key): while a job with the same key has not started, the new one is not
+            added.
+        :param timeout: seconds or timedelta that an attempt may take. 0: no limit.
+            Default: of the function.
         :return: instance of a ``DelayableRecordset``
+        :raises TypeError: an option that does not exist, or of a wrong type
+        :raises ValueError: an option out of what is possible
 
         The job is stored in the current transaction: it runs when, and only when,
         that one commits.
@@ -55,6 +62,7 @@ class Base(models.AbstractModel):
         ``QUEUE_JOB__NO_DELAY=1`` has the calls run at once (so do the older
         ``test_queue_job_no_delay`` and ``TEST_QUEUE_JOB_NO_DELAY``).
         """
+        refuse_unknown("with_delay()", unknown)
         options = {} if timeout is None else {"timeout": timeout}
         return DelayableRecordset(
             self,
@@ -77,6 +85,7 @@ class Base(models.AbstractModel):
         channel=None,
         identity_key=None,
         timeout=None,
+        **unknown,
     ):
         """Return a ``Delayable``: a call to set up, to put into a graph, to delay.
 
@@ -89,6 +98,7 @@ class Base(models.AbstractModel):
 
         The parameters are those of :meth:`with_delay`.
         """
+        refuse_unknown("delayable()", unknown)
         options = {} if timeout is None else {"timeout": timeout}
         return Delayable(
             self,
@@ -136,6 +146,9 @@ class Base(models.AbstractModel):
         origin = getattr(type(self), method_name)
         functools.update_wrapper(auto_delay, origin)
         auto_delay.origin = origin
+        # what is delayed has to fit the method itself
+        with suppress(TypeError, ValueError):
+            auto_delay.__signature__ = inspect.signature(origin, follow_wrapped=False)
         return auto_delay
 
     @api.model

@@ -8,6 +8,7 @@ from . import (
     asker,
     backlog,
     bulk,
+    catalogue,
     channel,
     configured,
     discretion,

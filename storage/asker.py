@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from psycopg2 import sql
 
+from . import catalogue
+
 # Running ones that told how far they are, and those that were shown already.
 _ASKED = """
 SELECT job.id, job.name, job.state, told.done, told.total, told.message,
@@ -58,8 +60,9 @@ def asked(cr, user_id: int, ids: list[int]) -> list[Asked]:
 def index_records(cr, model: str) -> None:
     """Have the jobs of a model's records found without a look at all jobs."""
     digest = hashlib.sha1(model.encode()).hexdigest()[:10]
-    name = sql.Identifier(f"queue_job_records_{digest}_idx")
-    cr.execute(sql.SQL(_INDEX).format(name=name, model=sql.Literal(model)))
+    name = f"queue_job_records_{digest}_idx"
+    query = sql.SQL(_INDEX).format(name=sql.Identifier(name), model=sql.Literal(model))
+    catalogue.create_missing(cr, {name: query})
 
 
 def of_records(cr, model: str, ids: list[int]) -> dict[int, list[int]]:

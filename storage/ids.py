@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from psycopg2 import sql
 
+from . import catalogue
+
 #: the columns with numbers of jobs and of what the machine makes for them
 COLUMNS = {
     "queue_job": ("id", "barrier_id"),
@@ -57,11 +59,11 @@ def widen(cr) -> None:
         type_ = "bigint[]" if is_array else "bigint"
         narrow.setdefault(table, []).append((column, type_))
     for table, columns in narrow.items():
-        cr.execute(_alter(table, columns))
+        catalogue.alter(cr, _alter(table, columns))
     cr.execute(_SEQUENCES, ([f"{table}_id_seq" for table in COLUMNS],))
     for (name,) in cr.fetchall():
         query = sql.SQL("ALTER SEQUENCE {} AS bigint").format(sql.Identifier(name))
-        cr.execute(query)
+        catalogue.alter(cr, query)
 
 
 def _alter(table: str, columns: list[tuple[str, str]]) -> sql.Composed:

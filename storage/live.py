@@ -7,23 +7,28 @@ indexes that are there anyway.  Only what people do by hand leaves a touch.
 
 from __future__ import annotations
 
+from . import catalogue
 from .ends import WITH_CHANNELS
 from .planning import by_index
 
-_TABLES = """
--- who of the open views looks for all of them
+_TABLES = {
+    # who of the open views looks for all of them
+    "queue_job_watch": """
 CREATE TABLE IF NOT EXISTS queue_job_watch (
     id integer PRIMARY KEY CHECK (id = 1),
     viewer varchar NOT NULL,
     until timestamp NOT NULL,
     mark varchar
-);
--- what people did by hand in the last minute
+)
+""",
+    # what people did by hand in the last minute
+    "queue_job_touch": """
 CREATE TABLE IF NOT EXISTS queue_job_touch (
     id bigserial PRIMARY KEY,
     at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
-);
-"""
+)
+""",
+}
 #: seconds for which one viewer looks for all
 LEAD_SECONDS = 4
 
@@ -91,7 +96,7 @@ DELETE FROM queue_job_touch WHERE id IN (
 
 def prepare(cr) -> None:
     """Create what is missing of the tables."""
-    cr.execute(_TABLES)
+    catalogue.create_missing(cr, _TABLES)
 
 
 def mark(cr) -> str:

@@ -26,6 +26,7 @@ before its end was counted does not count that end.
 from __future__ import annotations
 
 from ..core.histogram import BOUNDS, SIZE
+from . import catalogue
 from .ends import WITH_CHANNELS
 
 MINUTE, HOUR, TOTAL = GRAINS = ("minute", "hour", "total")
@@ -38,7 +39,7 @@ _SLICE = "interval '1 minute'"
 _PATIENCE = "interval '1 hour'"
 _NOW = "(now() AT TIME ZONE 'UTC')"
 
-_TABLE = f"""
+_TABLE = """
 CREATE TABLE IF NOT EXISTS queue_job_rollup (
     id integer PRIMARY KEY CHECK (id = 1),
     counted_up_to timestamp NOT NULL,
@@ -46,13 +47,16 @@ CREATE TABLE IF NOT EXISTS queue_job_rollup (
     -- the tries that were under way then, by their job and their start
     running_ids bigint[],
     running_since timestamp[]
-);
+)
+"""
+_HISTOGRAMS = {"wait_histogram": "bigint[]", "run_histogram": "bigint[]"}
+# Race: a runner writes the row all the time. To insert it over a version that is newer
+# than the snapshot would fail; to see an older version does not.
+_BEGIN = f"""
 INSERT INTO queue_job_rollup (id, counted_up_to, cancelled_up_to)
-SELECT 1, {_NOW} - {_LAG}, {_NOW} - {_LAG} ON CONFLICT DO NOTHING;
-ALTER TABLE queue_job_stat SET (fillfactor = 70);
-ALTER TABLE queue_job_stat
-    ADD COLUMN IF NOT EXISTS wait_histogram bigint[],
-    ADD COLUMN IF NOT EXISTS run_histogram bigint[]
+SELECT 1, {_NOW} - {_LAG}, {_NOW} - {_LAG}
+ WHERE NOT EXISTS (SELECT FROM queue_job_rollup)
+    ON CONFLICT DO NOTHING
 """
 # The oldest writer is looked for before the snapshot that sees what it wrote: who is
 # not found has committed, or has not begun to write.
@@ -210,7 +214,10 @@ USUAL_DAYS = {MINUTE: 2, HOUR: 91}
 
 def prepare(cr) -> None:
     """Create what is missing beside the model's table; counting begins then."""
-    cr.execute(_TABLE)
+    catalogue.create_missing(cr, {"queue_job_rollup": _TABLE})
+    cr.execute(_BEGIN)
+    catalogue.set_options(cr, "queue_job_stat", {"fillfactor": "70"})
+    catalogue.add_columns(cr, "queue_job_stat", _HISTOGRAMS)
 
 
 def begin(cr) -> None:

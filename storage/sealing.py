@@ -8,8 +8,13 @@ when what the job calls, or as whom, is changed. An unsealed row is never execut
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from psycopg2 import sql
+
+from . import catalogue
 
 #: what the seal vouches for
 SEALED_FIELDS = (
@@ -28,21 +33,29 @@ _CHANGED = " OR ".join(
 # The rows that are there when the column comes were written by an earlier version, or
 # by the add-on that this one replaces. A constant default seals them all without
 # writing one; whatever comes later is unsealed unless it says otherwise.
-_COLUMN = """
-ALTER TABLE queue_job ADD COLUMN IF NOT EXISTS sealed boolean DEFAULT true;
-ALTER TABLE queue_job ALTER COLUMN sealed SET DEFAULT false
-"""
-_TRIGGER = f"""
-CREATE OR REPLACE FUNCTION queue_job_unseal() RETURNS trigger LANGUAGE plpgsql AS $$
+_COLUMN = {"sealed": "boolean DEFAULT true"}
+_DEFAULT = {"sealed": "false"}
+_BODY = """
 BEGIN
     NEW.sealed := false;
     RETURN NEW;
 END
-$$;
+"""
+_TRIGGER = f"""
+CREATE OR REPLACE FUNCTION queue_job_unseal() RETURNS trigger LANGUAGE plpgsql
+    AS $${_BODY}$$;
 DROP TRIGGER IF EXISTS queue_job_unseal ON queue_job;
 CREATE TRIGGER queue_job_unseal
     BEFORE UPDATE OF {", ".join(SEALED_FIELDS)} ON queue_job FOR EACH ROW
     WHEN ({_CHANGED}) EXECUTE FUNCTION queue_job_unseal()
+"""
+# Each server writes the definition of a trigger in its own way: ours stands beside it.
+_MARK = "COMMENT ON TRIGGER queue_job_unseal ON queue_job IS {}"
+_IS_AS_DEFINED = """
+SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+ WHERE tgrelid = 'queue_job'::regclass AND tgname = 'queue_job_unseal'
+   AND tgenabled = 'O' AND obj_description(pg_trigger.oid, 'pg_trigger') = %s
+   AND proname = 'queue_job_unseal' AND prosrc = %s
 """
 _DROP = "DROP FUNCTION IF EXISTS queue_job_unseal() CASCADE"
 _SEAL = "UPDATE queue_job SET sealed = true WHERE id = ANY(%s)"
@@ -65,8 +78,13 @@ class Warrant(NamedTuple):
 
 def prepare(cr) -> None:
     """Create column and trigger; rows that are there before the column are sealed."""
-    cr.execute(_COLUMN)
-    cr.execute(_TRIGGER)
+    catalogue.add_columns(cr, "queue_job", _COLUMN)
+    catalogue.set_defaults(cr, "queue_job", _DEFAULT)
+    definition = hashlib.sha1(_TRIGGER.encode()).hexdigest()
+    cr.execute(_IS_AS_DEFINED, (definition, _BODY))
+    if not cr.rowcount:
+        catalogue.alter(cr, _TRIGGER)
+        cr.execute(sql.SQL(_MARK).format(sql.Literal(definition)))
 
 
 def drop(cr) -> None:

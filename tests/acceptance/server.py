@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import json
 import os
 import re
@@ -203,8 +204,21 @@ with open({pipe!r}) as pipe:
         )
         self.process.stdin.write(self._LOOP.format(pipe=str(self.pipe_path)))
         self.process.stdin.close()
-        self.pipe = self.pipe_path.open("w")
+        wait_until(self._opens, "the shell reads", seconds=PATIENCE)
         return self
+
+    def _opens(self) -> bool:
+        """Open the pipe once the shell is there to read it."""
+        assert self.process.poll() is None, f"the shell ended: {self.process.poll()}"
+        try:
+            pipe = os.open(self.pipe_path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return False
+        os.set_blocking(pipe, True)
+        self.pipe = os.fdopen(pipe, "w")
+        return True
 
     def __exit__(self, *exc_info) -> None:
         self.pipe.close()

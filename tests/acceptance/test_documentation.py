@@ -234,7 +234,7 @@ class TestSamples(SampleCase):
     def run_odoo(self, command):
         """Execute a line on the test's database."""
         environ, _program, *arguments = command
-        here = {"production": self.database.name, "odoo.conf": CONF}
+        here = {"production": self.database.name, "odoo.conf": str(self.conf())}
         environ = {name: here[value] for name, value in environ.items()}
         return subprocess.run(
             [PYTHON, ODOO_BIN, *(here.get(each, each) for each in arguments)],
@@ -244,6 +244,18 @@ class TestSamples(SampleCase):
             timeout=PATIENCE,
             check=False,
         )
+
+    def conf(self):
+        """The file of an Odoo whose only database is the test's."""
+        parser = configparser.RawConfigParser()
+        parser.read(CONF, encoding="utf-8")
+        name = self.database.name
+        parser["options"].update(db_name=name, dbfilter=f"^{name}$")
+        path = STATE / f"{name}.conf"
+        with path.open("w", encoding="utf-8") as file:
+            parser.write(file)
+        self.addCleanup(path.unlink, missing_ok=True)
+        return path
 
     def test_menus_that_are_named_exist(self):
         known = set(self.shell.run(MENUS).splitlines())

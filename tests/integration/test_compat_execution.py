@@ -59,7 +59,7 @@ class TestRunning(CompatCase):
         self.assertEqual(made.db_record().state, "done")
 
     def test_an_end_that_cannot_be_written_takes_nothing_of_a_test_along(self):
-        made = self.one.with_delay().leave()
+        made = self.one.with_delay().leave("x")
         record = made.db_record()
         with (
             patch.object(recording, "_write", side_effect=RuntimeError("theirs")),

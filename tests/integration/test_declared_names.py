@@ -49,10 +49,12 @@ FORGED = {
 GETATTRS = {
     "base.py": (5, "of a method that code patches or delays, with a fixed ending"),
     "delay.py": (3, "what code calls on a delayable; the names of options"),
+    "option_values.py": (3, "on the class: what it is, its signature; suggestions"),
     "job.py": (
         3,
         "of a sealed call; on_fail, which is_on_fail() has seen; a docstring",
     ),
+    "found_job.py": (1, "what code says on the record of a job that a call found"),
     "rows.py": (2, "of the call: performed only when it is sealed"),
     "queue_job_related_action.py": (1, "is_related_action() has seen it"),
     "queue_job_display.py": (1, "on the class: only its signature is read"),

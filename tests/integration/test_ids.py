@@ -75,9 +75,7 @@ class TestIds(TransactionCase):
             " AND mode = 'AccessExclusiveLock'"
         )
         before = self.env.cr.fetchone()
-        storage.schema._tune(self.env.cr)
-        storage.schema._set_defaults(self.env.cr)
-        ids.widen(self.env.cr)
+        storage.schema.prepare(self.env.cr)
         self.env.cr.execute(
             "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
             " AND mode = 'AccessExclusiveLock'"

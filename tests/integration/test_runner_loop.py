@@ -252,7 +252,7 @@ class TestForks(WholeCase):
     def backends(self):
         return self.query(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )[0][0]
 
     def test_a_worker_that_outlives_the_runner_keeps_nothing_of_it(self):

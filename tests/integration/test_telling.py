@@ -16,7 +16,7 @@ from odoo.addons.queue_job.executor import recording, telling
 from odoo.addons.queue_job.jobrunner import housekeeping, scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER, TELL_AGAIN
-from odoo.addons.queue_job.storage import recovery, repair, untold
+from odoo.addons.queue_job.storage import recovery, repair, schedule, untold
 
 
 class TellingCase(TransactionCase):
@@ -234,6 +234,10 @@ class TestAsking(TellingCase):
     def setUp(self):
         super().setUp()
         self.keeper = housekeeping.Housekeeper("db", Config(), 9, "test")
+        # The runner's cursor is its own; here the look is a part of the test's
+        # transaction, which it must not end.
+        for verb in ("begin_short", "commit"):
+            self.enterContext(patch.object(schedule, verb))
 
     def asked(self, now):
         return bool(self.keeper.to_tell(self.env.cr, now))

@@ -38,6 +38,8 @@ class TestLarge(TransactionCase):
             """,
             (cls.viewer.id, cls.viewer.company_id.id, function.id, ROWS),
         )
+        # What other tests have left in the indexes is not part of what is measured.
+        cls.env.cr.execute("REINDEX TABLE queue_job")
         cls.env.cr.execute("ANALYZE queue_job")
 
     @classmethod

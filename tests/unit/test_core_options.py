@@ -13,6 +13,7 @@ class TestAccepted(unittest.TestCase):
             (lambda: options.max_retries(0), 0),
             (lambda: options.timeout(timedelta(minutes=1)), 60.0),
             (lambda: options.timeout(2.5), 2.5),
+            (lambda: options.size(1), 1),
             (lambda: options.seconds(90), timedelta(seconds=90)),
             (lambda: options.description("Größe"), "Größe"),
             (lambda: options.identity_key("k"), "k"),
@@ -41,7 +42,16 @@ class TestRefused(unittest.TestCase):
     def test_what_is_not_accepted_is_named_with_what_is_possible(self):
         for call, error, words in (
             (lambda: options.priority("1"), TypeError, "priority is '1'"),
+            (lambda: options.priority(" 7"), TypeError, "Did you mean 7 without quot"),
+            (lambda: options.priority("x7"), TypeError, "the usual one$"),
             (lambda: options.priority(True), TypeError, "a whole number"),
+            (
+                lambda: options.size("2"),
+                TypeError,
+                "The size of a part is '2'.* mean 2",
+            ),
+            (lambda: options.size(0), ValueError, "The size of a part is 0: 1 to"),
+            (lambda: options.timeout("60"), TypeError, "timeout is '60'.* mean 60"),
             (lambda: options.priority(2**31), ValueError, "is possible"),
             (lambda: options.max_retries(-1), ValueError, "0 for no limit"),
             (lambda: options.max_retries(2**31), ValueError, "max_retries"),
@@ -58,3 +68,39 @@ class TestRefused(unittest.TestCase):
         ):
             with self.subTest(words=words), self.assertRaisesRegex(error, words):
                 call()
+
+
+class TestUnknown(unittest.TestCase):
+    KNOWN = ("priority", "eta", "channel", "max_retries", "description", "timeout")
+
+    def test_an_unknown_option_is_told_with_the_one_that_was_meant(self):
+        for name, meant in (
+            ("prio", "priority"),
+            ("priorty", "priority"),
+            ("queue", "channel"),
+            ("countdown", "eta"),
+            ("retries", "max_retries"),
+            ("max_retry", "max_retries"),
+            ("desc", "description"),
+            ("name", "description"),
+            ("time_limit", "timeout"),
+        ):
+            with self.subTest(name):
+                error = options.unknown("with_delay()", [name], self.KNOWN)
+                self.assertIsInstance(error, TypeError)
+                self.assertEqual(
+                    str(error),
+                    f"with_delay() has no option {name!r}. Did you mean {meant!r}? Its"
+                    " options: priority, eta, channel, max_retries, description,"
+                    " timeout.",
+                )
+
+    def test_nothing_is_meant_by_a_name_that_is_far_from_all(self):
+        for name in ("bogus", "", "x"):
+            with self.subTest(name):
+                error = options.unknown("set()", [name], self.KNOWN)
+                self.assertNotIn("mean", str(error))
+
+    def test_what_another_queue_has_is_not_meant_where_it_does_not_exist(self):
+        error = options.unknown("x()", ["queue"], ("priority",))
+        self.assertNotIn("mean", str(error))
