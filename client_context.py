@@ -30,7 +30,7 @@ def sent(key: str) -> bool:
 
 
 def requester(env) -> Any:
-    """The user of the request under way, whoever its code acts as; else that of ``env``.
+    """The user of the request under way, whoever code acts as; else that of ``env``.
 
     Code may act as somebody else: what the client chooses is still chosen by him.
     """

@@ -45,7 +45,11 @@ class MaskedNames:
         if hidden is None:
             hidden = self._is_masked(words_of(name)) if isinstance(name, str) else False
             # of data, names may be endless, and there may be endlessly many
-            if len(self._known) < 4096 and isinstance(name, str) and len(name) <= _USUAL:
+            if (
+                len(self._known) < 4096
+                and isinstance(name, str)
+                and len(name) <= _USUAL
+            ):
                 self._known[name] = hidden
         return hidden
 

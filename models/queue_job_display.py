@@ -52,13 +52,21 @@ class QueueJob(models.Model):
                 field: job._fields[field].convert_to_read(job[field], job)
                 for field in ("records", "args", "kwargs")
             }
-            lines = [job._readable(value) for value in stored["args"] or []]
-            lines += [
-                f"{name} = {job._readable(value)}"
-                for name, value in (stored["kwargs"] or {}).items()
-            ]
             job.records_display = job._readable(stored["records"])
+            lines = job._argument_lines(stored["args"] or [], stored["kwargs"] or {})
             job.arguments_display = "\n".join(lines)
+
+    def _argument_lines(self, args, kwargs):
+        """A line an argument; one for all of them where they cannot be read back."""
+        if isinstance(args, list):
+            yield from map(self._readable, args)
+        else:
+            yield self._readable(args)
+        if isinstance(kwargs, dict):
+            for name, value in kwargs.items():
+                yield f"{name} = {self._readable(value)}"
+        else:
+            yield self._readable(kwargs)
 
     def _positions(self, names):
         """Which positional arguments of the call have one of the names."""

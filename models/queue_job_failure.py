@@ -52,8 +52,8 @@ class QueueJob(models.Model):
         try:
             # Whatever their reading does, the failure is told.
             with self.env.cr.savepoint():
-                # As the job's user may: they are told to him as well.
-                records = self.records.sudo(False).exists()
+                # Those that the job's user may read: they are told to him as well.
+                records = self.records.exists().sudo(False)._filtered_access("read")
                 names = records[:_NAMED].mapped("display_name")
         except Exception as error:
             _logger.info("job %s: its records have no names: %r", self.uuid, error)

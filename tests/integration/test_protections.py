@@ -35,6 +35,7 @@ CONTEXT_KEYS = {
     "lang": "the language of a text",
     "job_state": "the filter of a list",
     "context_key": "named by code, for calls that it may delay or not",
+    "_COMPANIES": "sent(): checked against the companies of the user",
     "key": "of the lists above and below",
 }
 
@@ -160,7 +161,10 @@ class TestTexts(ProtectionCase):
 
     def test_records_are_named_as_the_user_of_the_job_may_read_them(self):
         secret = self.env["ir.config_parameter"].create({"key": "s3cret", "value": "x"})
-        for user, told in ((self.plain, False), (self.env.ref("base.user_admin"), True)):
+        for user, told in (
+            (self.plain, False),
+            (self.env.ref("base.user_admin"), True),
+        ):
             delayed = secret.with_user(user).sudo().with_delay().write({"value": "y"})
             job = delayed.db_record().sudo()
             self.assertEqual("s3cret" in job._message_failed_job(), told, user.login)
