@@ -118,21 +118,33 @@ class Lease:
         if not self._may_go_on():
             return
         now = time.monotonic()
-        fairly = now >= self._fair_at + _FAIR_AFTER
+        how = self._how(now)
         try:
-            self.reserved = storage.execution.reserve(
+            taken = storage.execution.reserve(
                 self._cr,
                 connections.STATEMENTS,
                 self.row,
                 lineage(self.row.channel),
-                fairly,
+                how,
             )
         except psycopg2.Error as error:
             self._lose(error)
             return
-        if fairly:
-            after = time.monotonic()
+        self.reserved = taken.job
+        after = time.monotonic()
+        if how != storage.execution.BEHIND:
+            self._cr.heads.looked(self.row.channel, after, taken.seconds)
+        if how == storage.execution.FAIRLY:
             self._fair_at = after + _FAIR_SHARE * (after - now) - _FAIR_AFTER
+
+    def _how(self, now: float) -> str:
+        """Where to look for the next job."""
+        row = self.row
+        placed = row.priority is not None and row.date_created is not None
+        if placed and not self._cr.heads.are_due(row.channel, now):
+            return storage.execution.BEHIND
+        fairly = now >= self._fair_at + _FAIR_AFTER
+        return storage.execution.FAIRLY if fairly else storage.execution.HEAD
 
     def start_next(self) -> bool:
         """Start the reserved job; return whether there is one that is still ours."""

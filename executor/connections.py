@@ -24,6 +24,7 @@ from odoo.orm.registry import _CACHES_BY_KEY
 from odoo.sql_db import connection_info_for
 
 from .. import storage
+from . import heads
 from .database_trouble import is_stale_plan
 
 _SIGNALS = ("registry", *_CACHES_BY_KEY)
@@ -85,6 +86,7 @@ class LeaseCursor:
         self._cr = self._cnx.cursor()
         self._spoilt = False
         self.dbname = dbname
+        self.heads = heads.Heads()
         self.used_at = time.monotonic()
         _open.add(self)
         try:

@@ -82,7 +82,7 @@ WITH head AS MATERIALIZED (
        AND (eta IS NULL OR eta <= {_UTC})
        AND NOT EXISTS (SELECT FROM queue_job_channel
                         WHERE complete_name = ANY(%s::varchar[]) AND paused)
-       AND {AWAKE}
+       AND {AWAKE} {{behind}}
      ORDER BY channel, priority, date_created, id
      LIMIT 1
        FOR NO KEY UPDATE SKIP LOCKED
@@ -96,6 +96,11 @@ WITH head AS MATERIALIZED (
 )
 SELECT set_config('queue_job_lease.reserved',
     coalesce((SELECT uuid || ' ' || attempt FROM reserved), ''), false)
+"""
+# Behind a job that was taken: the index is entered there, past the dead entries that a
+# long transaction keeps at its head.
+_BEHIND = """
+       AND (priority, date_created, id) > (%s::int, %s::timestamp, %s::bigint)
 """
 # No job with a better priority waits in another channel that is not paused: from one
 # name to the next in the index, never job by job.
@@ -285,6 +290,7 @@ class Starting(NamedTuple):
     read: Statement
     reserve: Statement
     reserve_fairly: Statement
+    reserve_behind: Statement
 
 
 def start_statements(tables: Iterable[str]) -> Starting:
@@ -297,8 +303,9 @@ def start_statements(tables: Iterable[str]) -> Starting:
         Statement("queue_job_start", _START),
         Statement("queue_job_find", _FIND),
         Statement("queue_job_read", _READ_STARTED.format(signals=signals)),
-        Statement("queue_job_reserve", _RESERVE.format(fair="")),
-        Statement("queue_job_reserve_fairly", _RESERVE.format(fair=_FAIR)),
+        Statement("queue_job_reserve", _RESERVE.format(fair="", behind="")),
+        Statement("queue_job_reserve_fairly", _RESERVE.format(fair=_FAIR, behind="")),
+        Statement("queue_job_reserve_behind", _RESERVE.format(fair="", behind=_BEHIND)),
     )
 
 
@@ -349,10 +356,22 @@ def read_started(cr, statements: Starting, run: Run):
     return _with_signals(cr.fetchone())
 
 
+class Reserved(NamedTuple):
+    """What :func:`reserve` took, if anything."""
+
+    job: tuple[str, int] | None  # uuid and attempt
+    seconds: float  # that the server needed
+
+
+#: how :func:`reserve` looks for a job: at the head of the queue, not while a job with a
+#: better priority waits in another channel, or behind the running job
+HEAD, FAIRLY, BEHIND = "head", "fairly", "behind"
+
+
 def reserve(
-    cr, statements: Starting, row: Started, lineage: Iterable[str], fairly: bool
-) -> tuple[str, int] | None:
-    """Take the next job of the running one's channel; None when there is none.
+    cr, statements: Starting, row: Started, lineage: Iterable[str], how: str = HEAD
+) -> Reserved:
+    """Take the next job of the running one's channel.
 
     Race: the end of the one and the start of the other are two transactions, and a
     pass between them must not give their place away. What is reserved is counted with
@@ -362,22 +381,27 @@ def reserve(
     for the time of a batch, which a pooler leaves on one connection.
 
     :param lineage: the channel and those above it: none of them may be paused
-    :param fairly: not while a job with a better priority waits in another channel
-    :return: uuid and attempt
+    :param how: ``HEAD``, ``FAIRLY`` or ``BEHIND``
     """
-    take = statements.reserve_fairly if fairly else statements.reserve
+    take = {
+        HEAD: statements.reserve,
+        FAIRLY: statements.reserve_fairly,
+        BEHIND: statements.reserve_behind,
+    }[how]
+    place = (row.priority, row.date_created, row.id) if how == BEHIND else ()
     key = job_key(row.id)
     cr.execute(
         f"{text(cr, take)}; SELECT pg_advisory_lock(%s); COMMIT; {cr.begin}"
         "SELECT pg_advisory_xact_lock(%s);"
-        "SELECT pg_advisory_unlock(%s), current_setting('queue_job_lease.reserved')",
-        (row.channel, list(lineage), row.run_id, key, key, key),
+        "SELECT pg_advisory_unlock(%s), current_setting('queue_job_lease.reserved'),"
+        " extract(epoch FROM clock_timestamp() - statement_timestamp())::float8",
+        (row.channel, list(lineage), *place, row.run_id, key, key, key),
     )
-    found = cr.fetchone()[1]
+    _unlocked, found, seconds = cr.fetchone()
     if not found:
-        return None
+        return Reserved(None, seconds)
     uuid, attempt = found.split(" ")
-    return uuid, int(attempt)
+    return Reserved((uuid, int(attempt)), seconds)
 
 
 def give_back(cr, uuid: str, attempt: int) -> None:

@@ -62,16 +62,22 @@ SET LOCAL tcp_keepalives_count = 3;
 SELECT pg_advisory_xact_lock_shared({RUNNER}, %s)
 """
 _HOLD_RUNNER_HERE = f"SELECT pg_advisory_xact_lock_shared({RUNNER}, %s)"
+# Updated first: an insertion would burn a number each time, though the row is there.
 _HEARTBEAT = f"""
+WITH seen AS (
+    UPDATE queue_job_runner
+       SET seen_at = {_UTC}, passes = %(passes)s, dispatched = %(dispatched)s,
+           rescued = %(rescued)s, configuration = %(configuration)s
+     WHERE number = %(number)s
+    RETURNING number
+)
 INSERT INTO queue_job_runner AS runner
        (number, node, pid, version, kind, started_at, seen_at,
         passes, dispatched, rescued, configuration)
-VALUES (%(number)s, %(node)s, %(pid)s, %(version)s, %(kind)s, {_UTC}, {_UTC},
-        %(passes)s, %(dispatched)s, %(rescued)s, %(configuration)s)
-    ON CONFLICT (number) DO UPDATE
-   SET seen_at = {_UTC}, passes = excluded.passes,
-       dispatched = excluded.dispatched, rescued = excluded.rescued,
-       configuration = excluded.configuration
+SELECT %(number)s, %(node)s, %(pid)s, %(version)s, %(kind)s, {_UTC}, {_UTC},
+       %(passes)s, %(dispatched)s, %(rescued)s, %(configuration)s
+ WHERE NOT EXISTS (SELECT FROM seen)
+    ON CONFLICT (number) DO UPDATE SET seen_at = excluded.seen_at
 """
 _FORGET_GONE = f"""
 DELETE FROM queue_job_runner

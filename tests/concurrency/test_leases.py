@@ -14,7 +14,7 @@ from odoo import SUPERUSER_ID, api
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.delay import chain, group
-from odoo.addons.queue_job.executor import claiming
+from odoo.addons.queue_job.executor import claiming, connections, heads
 from odoo.addons.queue_job.jobrunner import scheduling
 from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.housekeeping import Housekeeper
@@ -323,6 +323,39 @@ class TestLooks(LeaseCase):
         with patch.object(claiming, "_FAIR_AFTER", 0):
             self.drain(0, 60)
         self.assertEqual(order, ["0", "better", "1", "2"])
+
+    def forget_heads(self):
+        for cursor in list(connections._open):
+            cursor.heads = heads.Heads()
+
+    def test_no_job_is_left_behind_where_the_head_of_the_queue_is_slow_to_read(self):
+        """How long a look at the head is left alone, and when what comes in before the
+        running job is executed: at the next look, or with the next request."""
+        self.capacity(1)
+        self.addCleanup(self.forget_heads)
+        orders = {0: ["0", "1", "better", "2"], 10**9: ["0", "1", "2", "better"]}
+        for share, expected in orders.items():
+            order = []
+
+            def body(records, name, order=order):
+                order.append(name)
+                if name == "1":
+                    self.delay("leave", "better", priority=0)
+
+            self.bodies[:] = [body]
+            for index in range(3):
+                self.delay("leave", str(index))
+            with (
+                self.subTest(share=share),
+                patch.object(heads, "SLOW", -1.0),
+                patch.object(heads, "SHARE", share),
+                patch.object(claiming, "_FAIR_AFTER", 60),
+            ):
+                self.forget_heads()
+                self.drain(0, 60)
+                self.assertEqual(order, expected)
+                self.assertEqual(self.database.states(), {"done": 4})
+            self.clean()
 
     def test_a_start_whose_packet_was_late_executes_nothing(self):
         """Between start and lock the job was rescued, and runs elsewhere."""

@@ -174,3 +174,22 @@ class TestIds(TransactionCase):
         self.env.flush_all()
         self.env.cr.execute("SELECT last_value FROM queue_job_id_seq")
         self.assertEqual(self.env.cr.fetchone()[0], before + 1)
+
+    def test_a_sign_of_life_burns_no_number(self):
+        values = {"node": "n", "pid": 1, "version": "v", "kind": ""}
+        values.update(passes=1, dispatched=2, rescued=3, configuration='{"a": 1}')
+        storage.presence.heartbeat(self.env.cr, 2**31 - 9, values)
+        self.env.cr.execute("SELECT last_value FROM queue_job_runner_id_seq")
+        before = self.env.cr.fetchone()[0]
+        for passes in (2, 3, 4):
+            storage.presence.heartbeat(
+                self.env.cr, 2**31 - 9, {**values, "passes": passes}
+            )
+        self.env.cr.execute("SELECT last_value FROM queue_job_runner_id_seq")
+        self.assertEqual(self.env.cr.fetchone()[0], before)
+        self.env.cr.execute(
+            "SELECT passes, dispatched, rescued, configuration, node, pid"
+            "  FROM queue_job_runner WHERE number = %s",
+            (2**31 - 9,),
+        )
+        self.assertEqual(self.env.cr.fetchall(), [(4, 2, 3, '{"a": 1}', "n", 1)])

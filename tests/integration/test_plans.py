@@ -1,6 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """With many rows the queue's statements read their index, never the table."""
 
+from contextlib import closing
+
 from odoo.tests.common import TransactionCase
 
 from odoo.addons.queue_job import storage
@@ -83,6 +85,50 @@ class TestPlans(TransactionCase):
         for statement in (STATEMENTS.reserve, STATEMENTS.reserve_fairly):
             params = ("root.c0", ["root", "root.c0"], 1)
             self.check("queue_job_ready_idx", statement.query, params)
+        place = (10, "2020-01-01", 1)
+        params = ("root.c0", ["root", "root.c0"], *place, 1)
+        self.check("queue_job_ready_idx", STATEMENTS.reserve_behind.query, params)
+        self.assertRegex(
+            self.plan(STATEMENTS.reserve_behind.query, params),
+            r"Index Cond: .*ROW\(priority, date_created, id\) >",
+        )
+
+    def test_dead_entries_at_the_head_cost_nothing_behind_the_job_taken_last(self):
+        """This transaction keeps them, as any long one does."""
+        cr = self.env.cr
+        for statement in filter(str.strip, execution._PLANS.split(";")):
+            cr.execute(statement.replace("SET ", "SET LOCAL "))
+        cr.execute(
+            "UPDATE queue_job SET state = 'pending', ready = true, eta = NULL,"
+            " channel = 'root.dead' WHERE state = 'failed'"
+        )
+        cr.execute(
+            "SELECT priority, date_created, id FROM queue_job"
+            " WHERE channel = 'root.dead'"
+            " ORDER BY priority, date_created, id OFFSET 4000 LIMIT 1"
+        )
+        place = cr.fetchone()
+        cr.execute(
+            "UPDATE queue_job SET state = 'done' WHERE channel = 'root.dead'"
+            " AND (priority, date_created, id) <= (%s, %s, %s)",
+            place,
+        )
+        lineage = ["root", "root.dead"]
+        head = self.buffers(STATEMENTS.reserve.query, ("root.dead", lineage, 1))
+        behind = self.buffers(
+            STATEMENTS.reserve_behind.query, ("root.dead", lineage, *place, 1)
+        )
+        self.assertGreater(head, 300)
+        self.assertLess(behind, 100)
+
+    def buffers(self, query, params):
+        """How many buffers a call reads; it is undone."""
+        with closing(self.env.cr.savepoint()):
+            self.env.cr.execute(
+                "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query, params
+            )
+            plan = self.env.cr.fetchone()[0][0]["Plan"]
+        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
     def test_a_job_is_finished_in_its_place(self):
         values = (1, None, 1.0, None, False, "(0,1)", 1, 1)
