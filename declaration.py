@@ -7,10 +7,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from . import declared_names
+from . import declared_names, option_values
+from .core import options
 from .core.channel_config import normalize_name
 from .core.retry import parse_policy, validate_pattern
 
@@ -34,6 +36,11 @@ class Declaration:
     retry_policy: Mapping | None = None
     related_action: Mapping | None = None
     on_fail: str | None = None
+    # of calls that say nothing else
+    priority: int = options.DEFAULT_PRIORITY
+    max_retries: int = options.DEFAULT_MAX_RETRIES
+    identity_key: str | Callable | None = None
+    description: Any = None
 
 
 def job(
@@ -41,10 +48,15 @@ def job(
     default_channel: str = "root",
     retry_pattern: Mapping | None = None,
     *,
-    timeout: float = 0,
+    timeout: float | timedelta | None = 0,
     allow_commit: bool = False,
     retry_policy: Mapping | None = None,
     on_fail: str | None = None,
+    priority: int | None = None,
+    max_retries: int | None = None,
+    identity_key: str | Callable | None = None,
+    description: str | None = None,
+    **unknown: Any,
 ):
     """Declare a method of a model as one that may be delayed.
 
@@ -52,38 +64,86 @@ def job(
         changed later in the user interface
     :param retry_pattern: ``{count of retries: seconds}`` for postponed jobs; a job
         that is retried without is postponed by 600 seconds
-    :param timeout: seconds a try may take, 0 for no limit
+    :param timeout: seconds or timedelta that an attempt may take, 0 for no limit
     :param allow_commit: the method may commit while it runs as a job
     :param retry_policy: which errors lead to another try, how often and when:
         ``{"exceptions": ["ConnectionError"], "max_tries": 5, "base_seconds": 60}``
     :param on_fail: name of the method that is called on the job's records when a job
         has failed for good, with ``exc_info``, ``exc_name`` and ``exc_message``
-    :raises ValueError: a channel name, pattern or policy that is not one
+    :param priority: of calls that say none; default 10
+    :param max_retries: of calls that say none; default 5
+    :param identity_key: of calls that say none: text, or function of the job
+    :param description: of calls that say none; default: first line of the docstring
+    :raises TypeError: an option that does not exist, or of a wrong type; what is
+        decorated is no method
+    :raises ValueError: a channel name, pattern or policy that is not one; a value out
+        of what is possible
 
     Both ``@job`` and ``@job(...)`` are possible.
     """
-    if func is None:
-        return functools.partial(
-            job,
-            default_channel=default_channel,
-            retry_pattern=retry_pattern,
-            timeout=timeout,
-            allow_commit=allow_commit,
-            retry_policy=retry_policy,
-            on_fail=on_fail,
-        )
+    if unknown:
+        raise options.unknown("@job", unknown, _OPTIONS)
+    if func is not None:
+        _check_is_method(func)
+    parse_policy(retry_policy)
+    said = {
+        "delayable": True,
+        "channel": normalize_name(default_channel),
+        "retry_pattern": validate_pattern(retry_pattern),
+        "retry_policy": retry_policy,
+        "timeout": options.timeout(timeout or 0),
+        "allow_commit": options.flag("allow_commit", allow_commit),
+        "on_fail": options.method_name("on_fail", on_fail) if on_fail else None,
+        **_defaults(priority, max_retries, identity_key, description),
+    }
+    declare = functools.partial(_declare, said)
+    return declare if func is None else declare(func)
+
+
+_OPTIONS = tuple(inspect.signature(job).parameters)[1:-1]
+
+
+def _defaults(priority, max_retries, identity_key, description) -> dict[str, Any]:
+    """What calls get that say nothing else, of the options that say something."""
+    found: dict[str, Any] = {}
+    if priority is not None:
+        found["priority"] = options.priority(priority)
+    if max_retries is not None:
+        found["max_retries"] = options.max_retries(max_retries)
+    if identity_key:
+        found["identity_key"] = option_values.accepted_key(identity_key)
+        if callable(identity_key):
+            option_values.check_key_function(identity_key)
+    if description:
+        found["description"] = option_values.said_description(description)
+    return found
+
+
+def _declare(said: dict[str, Any], func: Callable) -> Callable:
+    _check_is_method(func)
     _check_runs_through(func)
     declaration = _of(func)
-    declaration.delayable = True
-    declaration.channel = normalize_name(default_channel)
-    declaration.retry_pattern = validate_pattern(retry_pattern)
-    parse_policy(retry_policy)
-    declaration.retry_policy = retry_policy
-    declaration.timeout = timeout
-    declaration.allow_commit = allow_commit
-    declaration.on_fail = on_fail
-    declared_names.declare_on_fail(on_fail)
+    for name, value in said.items():
+        setattr(declaration, name, value)
+    declared_names.declare_on_fail(declaration.on_fail)
     return func
+
+
+def _check_is_method(func: object) -> None:
+    if isinstance(func, str):
+        raise TypeError(
+            f"@job({func!r}): an option is given by its name, as in"
+            f" @job(default_channel={func!r})"
+        )
+    if not inspect.isroutine(func) or isinstance(func, _NO_METHODS):
+        raise TypeError(
+            "@job stands on a method of a model, not on something of type"
+            f" {type(func).__name__}; its options are given by name:"
+            f" {', '.join(_OPTIONS)}"
+        )
+
+
+_NO_METHODS = (staticmethod, classmethod, property)
 
 
 def related_action(action: str | None = None, **kwargs):
@@ -91,8 +151,10 @@ def related_action(action: str | None = None, **kwargs):
 
     :param action: name of a method of ``queue.job``; None: the job has no button
     :param kwargs: passed to the method
+    :raises TypeError: the action is no text
     """
-
+    if action is not None:
+        options.method_name("related_action", action)
     declared_names.declare_action(action)
 
     def decorate(func):

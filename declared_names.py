@@ -8,9 +8,12 @@ them. So they say no more than which of the methods it is that code made for jus
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from odoo.models import BaseModel
+
+from .core import exception_names, options
+from .core.retry import parse_policy
 
 #: what a method is told that is called when a job has failed
 TOLD = frozenset({"exc_info", "exc_name", "exc_message"})
@@ -54,6 +57,35 @@ def is_on_fail(model_class: type, name: str) -> bool:
         return False
     declared = name in _failures or _FAILURE in name
     return declared or not TOLD.isdisjoint(inspect.signature(method).parameters)
+
+
+def mistakes(declaration, model_class: type, job_class: type) -> list[str]:
+    """What the decorators of a method name and what does not exist.
+
+    :param declaration: a :class:`.declaration.Declaration`
+    :param model_class: the method's model, whole
+    :param job_class: that of ``queue.job``
+    """
+    found = []
+    name = declaration.on_fail
+    if name and not is_on_fail(model_class, name):
+        near = options.did_you_mean(name, _own_methods(model_class))
+        model = model_class._name
+        found.append(f"on_fail={name!r}: {model} has no such method of its own.{near}")
+    name = (declaration.related_action or {}).get("func_name")
+    if name and not is_related_action(job_class, name):
+        near = options.did_you_mean(name, _own_methods(job_class))
+        found.append(f"related action {name!r}: queue.job has no such method.{near}")
+    policy = parse_policy(declaration.retry_policy)
+    wrong = map(exception_names.mistake, policy.exceptions if policy else ())
+    found += [f"retry_policy: {each}" for each in wrong if each]
+    return found
+
+
+def _own_methods(model_class: type) -> Iterator[str]:
+    for name in dir(model_class):
+        if not name.startswith("__") and _method(model_class, name) is not None:
+            yield name
 
 
 def _method(model_class: type, name: str) -> Callable | None:

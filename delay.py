@@ -287,6 +287,7 @@ class Delayable(Node):
             given.check_call(self.recordset, name, args, kwargs)
             return self._prepare(name, args, kwargs)
 
+        delayed.__name__ = name
         return delayed
 
     def _prepare(self, name: str, args: tuple, kwargs: dict) -> Delayable:
@@ -317,7 +318,8 @@ class Delayable(Node):
             return self._generated_job
         if self._method_name is None:
             raise ValueError(
-                f"No method was called on the delayable of {self.recordset!r}."
+                f"No method was called on the delayable of {self.recordset!r}: write"
+                " delayable().method(...).delay()"
             )
         options = {} if self.timeout is None else {"timeout": self.timeout}
         self._generated_job = Job(
@@ -582,7 +584,8 @@ def _instead_of(call: str, value: object) -> str:
             f" the same time into a group, as in {call[:-1]}a, group(b, c))"
         )
     if callable(value):
-        return f", not {core_options.shown(value)}: it was not called, add brackets"
+        name = core_options.name_of(value)
+        return f", not the method {name} itself: call it, as in {name}(...)"
     return f", not {core_options.shown(value)}"
 
 

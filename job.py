@@ -27,6 +27,7 @@ from . import (
 from . import option_values as given
 from .client_context import requester, sent
 from .core import options, plain, states
+from .core.options import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY  # noqa: F401
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
 from .core.states import (  # noqa: F401
     CANCELLED,
@@ -52,8 +53,6 @@ from .fields import canonical, encode_args, encode_kwargs, mask
 LONGEST_CALL = 4000
 #: the context key by which clients say which companies they are in
 _COMPANIES = "allowed_company_ids"
-DEFAULT_PRIORITY = 10
-DEFAULT_MAX_RETRIES = 5
 
 
 def identity_exact_hasher(job_: Job):
@@ -102,15 +101,18 @@ class Job:
     :param func: bound method of a recordset
     :param args: positional arguments of the call
     :param kwargs: keyword arguments of the call
-    :param priority: 0 is the highest; default 10
+    :param priority: 0 is the highest; default: of the decorator, else 10
     :param eta: not before this moment: seconds or timedelta from now, or datetime
         (a naive one is UTC)
     :param job_uuid: id of an existing job; a new one when omitted
-    :param max_retries: tries before the job fails, 0 for no limit; default 5
-    :param description: text for people; default: first line of the method's docstring
+    :param max_retries: tries before the job fails, 0 for no limit; default: of the
+        decorator, else 5
+    :param description: text for people; default: of the decorator, else the first line
+        of the method's docstring
     :param channel: complete name of the channel; default: that of the function
     :param identity_key: text, or a function of the job that returns one (None: no
-        key): while a job with the same key has not started, no other one is added
+        key): while a job with the same key has not started, no other one is added;
+        default: of the decorator; False: no key whatever that says
     :param timeout: seconds or timedelta a try may take, 0 for no limit; default: of
         the function
     :raises TypeError: when ``func`` is not a bound method of a model, or a parameter
@@ -148,16 +150,20 @@ class Job:
         self.uuid = job_uuid or _new_uuid()
         if job_uuid:
             self._is_named = True
-        self.priority = DEFAULT_PRIORITY
-        if priority is not None:
+        if priority is None:
+            self.priority = self.job_config.priority
+        else:
             self.priority = options.priority(priority)
-        self.max_retries = DEFAULT_MAX_RETRIES
-        if max_retries is not None:
+        if max_retries is None:
+            self.max_retries = self.job_config.max_retries
+        else:
             self.max_retries = options.max_retries(max_retries)
         self._eta: datetime | None = None
         if eta is not None:
             self.eta = eta
-        self._description = given.described(env, description) if description else None
+        self._description = (
+            given.described(env, description) if description else description
+        )
         self._channel = given.channel_name(channel) if channel else None
         self._timeout = None if timeout is None else options.timeout(timeout)
         self.date_created = clock.now(env.cr)
@@ -169,6 +175,8 @@ class Job:
         self._id: int | None = None
         self._barrier: Barrier | None = None
         self.graph_uuid: str | None = None
+        if identity_key is None:
+            identity_key = self.job_config.identity_key
         self._identity_key = given.accepted_key(identity_key) if identity_key else None
 
     # What only jobs that ran have: no assignment for each of the others.
@@ -302,12 +310,14 @@ class Job:
         """Human description of the job."""
         if self._description:
             return self._description
+        if self._description is None and self.job_config.description:
+            return given.described(self.env, self.job_config.description)
         klass: Any = type(self.recordset)
         return describe(klass, self.method_name)
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._description = given.described(self.env, value) if value else None
+        self._description = given.described(self.env, value) if value else value
 
     @property
     def channel(self) -> str:

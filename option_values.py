@@ -139,9 +139,14 @@ def check_key_function(function: Callable) -> None:
             inspect.signature(function).bind(None)
     except TypeError as error:
         raise TypeError(
-            f"identity_key is the function {function!r}, which cannot be called with"
-            f" the job ({error}): write it like lambda job: ..."
+            f"identity_key is the function {options.name_of(function)}, which cannot be"
+            f" called with the job ({error}): write it like lambda job: ..."
         ) from None
+
+
+def said_description(value: object) -> object:
+    """A description that is given where nobody knows yet who reads it."""
+    return value if isinstance(value, LazyGettext) else options.description(value)
 
 
 def described(env, value: object) -> str:
@@ -161,6 +166,7 @@ def moment(eta: object, cr) -> datetime | None:
     """A naive UTC moment of what ``eta`` accepts."""
     if eta is None or eta is False or eta == 0:
         return None
+    said = eta
     if isinstance(eta, (int, float)) and not isinstance(eta, bool):
         eta = options.seconds(eta)
     try:
@@ -171,7 +177,7 @@ def moment(eta: object, cr) -> datetime | None:
                 return eta
             return eta.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
-        raise options.too_far(eta) from None
+        raise options.too_far(said) from None
     if isinstance(eta, (str, date)):
         # the value of a field, as texts and dates are taken by the ORM
         with suppress(ValueError):

@@ -217,7 +217,7 @@ def from_values(cls, env, found: dict[str, Any]):
         max_retries=max(found["max_retries"] or 0, 0),
         description=found["name"],
         channel=found["channel"],
-        identity_key=found["identity_key"] or None,
+        identity_key=found["identity_key"] or False,
         timeout=max(found["timeout"] or 0, 0),
     )
     job._stored = True

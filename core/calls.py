@@ -115,7 +115,7 @@ def _meant(
     ]
     for key in kwargs:
         if key in job_options and key not in known:
-            return f" {key} is an option of the job: with_delay({key}=...).{name}(...)"
+            return f" {key} is said of the job: with_delay({key}=...).{name}(...)."
         if key not in known:
             return options.did_you_mean(key, known)
     return ""

@@ -14,6 +14,8 @@ import reprlib
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 
+DEFAULT_PRIORITY = 10
+DEFAULT_MAX_RETRIES = 5
 # the database's integers
 MOST = 2**31 - 1
 # A row of an index holds 2,704 bytes; what is longer is known by its hash.
@@ -23,19 +25,23 @@ _LONGEST_TEXT = 10_000
 
 #: what other queues call these options
 _ELSEWHERE = {
-    "queue": "channel",
-    "default_channel": "channel",
-    "countdown": "eta",
-    "delay": "eta",
-    "run_at": "eta",
-    "when": "eta",
-    "key": "identity_key",
-    "unique": "identity_key",
-    "label": "description",
-    "name": "description",
-    "max_tries": "max_retries",
-    "retries": "max_retries",
-    "time_limit": "timeout",
+    "queue": ("channel", "default_channel"),
+    "channel": ("default_channel",),
+    "default_channel": ("channel",),
+    "countdown": ("eta",),
+    "delay": ("eta",),
+    "run_at": ("eta",),
+    "when": ("eta",),
+    "key": ("identity_key",),
+    "unique": ("identity_key",),
+    "label": ("description",),
+    "name": ("description",),
+    "max_tries": ("max_retries",),
+    "retries": ("max_retries",),
+    "time_limit": ("timeout",),
+    "on_error": ("on_fail",),
+    "on_failure": ("on_fail",),
+    "on_fail_method": ("on_fail",),
 }
 
 _repr = reprlib.Repr()
@@ -133,6 +139,30 @@ def text(name: str, value: object) -> str:
     return found
 
 
+def name_of(function: object) -> str:
+    return str(getattr(function, "__name__", None) or shown(function))
+
+
+def flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {shown(value)}: True or False is needed")
+    return value
+
+
+def method_name(name: str, value: object) -> str:
+    """The name of a method, which is looked for later."""
+    if not isinstance(value, str):
+        own = getattr(value, "__name__", "")
+        meant = f". Did you mean {own!r}?" if isinstance(own, str) and own else ""
+        raise TypeError(
+            f"{name} is {name_of(value)}: the name of a method is needed, as a text"
+            + meant
+        )
+    if not value.isidentifier():
+        raise ValueError(f"{name} is {shown(value)}: that is no name of a method")
+    return value
+
+
 def description(value: object) -> str:
     return cut(text("description", value), _LONGEST_TEXT)
 
@@ -164,11 +194,12 @@ def unknown(call: str, given: Iterable[str], known: Collection[str]) -> TypeErro
 
 
 def _option_meant(name: str, known: Collection[str]) -> str:
-    meant = _ELSEWHERE.get(name)
-    if meant not in known:
-        begun = [each for each in known if each.startswith(name) and name]
-        meant = begun[0] if len(begun) == 1 else None
-    return f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
+    meant = [each for each in _ELSEWHERE.get(name, ()) if each in known]
+    if not meant and name:
+        meant = [each for each in known if each.startswith(name)]
+    if len(meant) == 1:
+        return f" Did you mean {meant[0]!r}?"
+    return did_you_mean(name, known)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -196,6 +196,6 @@ class Base(models.AbstractModel):
             return
         declarations = declared(type(self))
         if declarations and "queue.job.function" in self.env:
-            self.env["queue.job.function"]._register_declared(
-                {(self._name, name): each for name, each in declarations.items()}
-            )
+            by_place = {(self._name, name): each for name, each in declarations.items()}
+            self.env["queue.job.function"]._check_code(by_place)
+            self.env["queue.job.function"]._register_declared(by_place)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..storage import neighbours
+from ..core import states
+from ..storage import listing, neighbours
 
 
 class QueueJob(models.Model):
@@ -15,6 +16,25 @@ class QueueJob(models.Model):
 
     dependency_ids = fields.Many2many(search="_search_dependency_ids")
     dependent_ids = fields.Many2many(search="_search_dependent_ids")
+
+    held_by_ids = fields.Many2many(
+        "queue.job",
+        string="Held by",
+        compute="_compute_held_by_ids",
+        help="Jobs that this one waits for, however far, and that will not be done by "
+        "themselves.",
+    )
+
+    @api.depends("state")
+    def _compute_held_by_ids(self):
+        for job in self:
+            uuids = []
+            if job.state == states.WAIT_DEPENDENCIES:
+                uuids = [
+                    each["uuid"] for each in listing.holders(self.env.cr, job.uuid)
+                ]
+            # those that whoever looks may see
+            job.held_by_ids = self.search([("uuid", "in", uuids)]) if uuids else False
 
     def _search_dependency_ids(self, operator, value):
         return self._search_neighbours(neighbours.BEHIND, operator, value)

@@ -8,7 +8,9 @@ import json
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from .. import declared_names
 from ..core.retry import parse_policy, validate_pattern
+from ..declaration import Declaration
 from ..fields import JobSerialized
 from ..log_lines import get_logger
 
@@ -23,12 +25,21 @@ class QueueJobFunction(models.Model):
     code_values = JobSerialized("Values of the Code", base_type=dict, copy=False)
     code_note = fields.Text("What the Code Says", compute="_compute_code")
     decorator_missing = fields.Boolean(compute="_compute_code")
+    code_defaults = fields.Text(
+        "Defaults of the Code",
+        compute="_compute_code",
+        help="What calls get that say nothing else: given to the decorator @job.",
+    )
 
     @api.depends("declared_by", "code_values", "name")
     def _compute_code(self):
         for function in self:
             by_code = function.declared_by == "decorator" and function.name
-            declaration = by_code and self._declaration(function.name)
+            declaration = function.name and self._declaration(function.name)
+            function.code_defaults = declaration and function._note_of_defaults(
+                declaration
+            )
+            declaration = by_code and declaration
             function.decorator_missing = bool(by_code and not declaration)
             function.code_note = declaration and function._note_of_code(declaration)
 
@@ -41,6 +52,22 @@ class QueueJobFunction(models.Model):
             for key in code
             if code[key] != own[key]
         )
+
+    def _note_of_defaults(self, declaration):
+        """What the decorator says for calls that say nothing else."""
+        jobs, usual = self.env["queue.job"], Declaration()
+        labels = {
+            "priority": jobs._fields["priority"],
+            "max_retries": jobs._fields["max_retries"],
+            "identity_key": jobs._fields["identity_key"],
+            "description": jobs._fields["name"],
+        }
+        said = [
+            (field._description_string(self.env), getattr(declaration, name))
+            for name, field in labels.items()
+            if getattr(declaration, name) != getattr(usual, name)
+        ]
+        return "\n".join(f"{label}: {_said(value)}" for label, value in said)
 
     def _label(self, key):
         name = {"channel": "channel_id", "on_fail": "on_fail_method"}.get(key, key)
@@ -68,6 +95,25 @@ class QueueJobFunction(models.Model):
         if self.env.registry.updated_modules:
             by_code = self.sudo().search([("declared_by", "=", "decorator")])
             by_code.filtered("decorator_missing")._tell_undeclared()
+
+    @api.model
+    def _check_code(self, declarations):
+        """Look whether there is what the decorators of a model's methods name.
+
+        A mistake stops the installation or update that brings it. At an ordinary start
+        the log has it: the server serves others as well.
+
+        :raises ValueError: when an add-on is installed or updated
+        """
+        jobs = type(self.env["queue.job"])
+        for (model_name, method), declaration in declarations.items():
+            model = type(self.env[model_name])
+            said = declared_names.mistakes(declaration, model, jobs)
+            text = f"@job of {model_name}.{method}(): {'; '.join(said)}"
+            if said and self.env.registry.updated_modules:
+                raise ValueError(text)
+            if said:
+                _logger.error("%s", text)
 
     def _follow_code(self, declaration):
         """Take over what the code says now, but for what somebody changed."""
@@ -160,6 +206,10 @@ def _plain(retry_pattern, related_action, retry_policy, on_fail, **values):
     )
     # Lists and tuples, numbers as keys: as they come back from the table.
     return json.loads(json.dumps(values, default=str))
+
+
+def _said(value):
+    return getattr(value, "__name__", None) or str(value)
 
 
 def _shown(value):

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import psycopg2
 import psycopg2.errors
@@ -14,6 +14,7 @@ import psycopg2.errors
 from odoo import api, models, tools
 from odoo.tools import mute_logger
 
+from ..core import options
 from ..core.channels import ROOT
 from ..core.retry import RetryPolicy, parse_policy, validate_pattern
 from ..declaration import declaration_of
@@ -35,6 +36,10 @@ _LOST_RACE = (
 )
 
 
+#: options of a call that only a decorator has other values for
+DEFAULTS = ("priority", "max_retries", "identity_key", "description")
+
+
 class JobConfig(NamedTuple):
     """The settings of a method's jobs. ``declared``: the method may be delayed."""
 
@@ -50,6 +55,11 @@ class JobConfig(NamedTuple):
     retry_policy: RetryPolicy | None = None
     removal_interval: int = 0
     declared: bool = False
+    # of calls that say nothing else; no record has them
+    priority: int = options.DEFAULT_PRIORITY
+    max_retries: int = options.DEFAULT_MAX_RETRIES
+    identity_key: str | Callable | None = None
+    description: Any = None
 
 
 class Terms(NamedTuple):
@@ -151,6 +161,7 @@ class QueueJobFunction(models.Model):
             retry_policy=parse_policy(self.retry_policy),
             removal_interval=self.removal_interval,
             declared=self._is_declared(),
+            **_defaults_of(self._declaration(self.name)),
         )
 
     def _is_declared(self):
@@ -267,4 +278,12 @@ def _config_of(declaration):
         timeout=declaration.timeout,
         retry_policy=parse_policy(declaration.retry_policy),
         declared=True,
+        **_defaults_of(declaration),
     )
+
+
+def _defaults_of(declaration):
+    """What the decorator says for calls that say nothing else."""
+    if declaration is None:
+        return {}
+    return {name: getattr(declaration, name) for name in DEFAULTS}

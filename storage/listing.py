@@ -79,8 +79,13 @@ def job(cr, uuid: str) -> dict[str, Any] | None:
         return None
     cr.execute(_ATTEMPTS, (uuid,))
     attempts = _rows(cr)
+    return {**found[0], "attempts": attempts, "held_by": holders(cr, uuid)}
+
+
+def holders(cr, uuid: str) -> list[dict[str, Any]]:
+    """The jobs that keep a waiting one from ever being released by itself."""
     cr.execute(_HOLDERS, (uuid,))
-    return {**found[0], "attempts": attempts, "held_by": _rows(cr)}
+    return _rows(cr)
 
 
 def waiting_methods(cr) -> list[tuple[str, str, int]]:

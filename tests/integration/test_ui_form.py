@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user
 
 from odoo.addons.queue_job import storage
-from odoo.addons.queue_job.delay import group
+from odoo.addons.queue_job.delay import chain, group
 from odoo.addons.queue_job.models import queue_job_timeline
 
 
@@ -66,6 +66,47 @@ class TestDeeds(FormCase):
         self.env.cr.precommit.run()
         values = job.message_ids.sudo().tracking_value_ids
         self.assertEqual((values.old_value_integer, values.new_value_integer), (10, 3))
+
+
+class TestHeld(FormCase):
+    """A waiting job says which others it waits for that will not be done."""
+
+    def chained(self, number):
+        calls = [self.jobs.delayable()._test_job() for _index in range(number)]
+        chain(calls).delay()
+        return [each._generated_job.db_record().sudo() for each in calls]
+
+    def fail(self, job, **values):
+        job.with_context(_job_edit_sentinel=job.EDIT_SENTINEL).write(
+            {"state": "failed", "exc_message": "No paper", **values}
+        )
+        self.env.flush_all()
+        self.env.invalidate_all()
+
+    def test_it_names_the_failed_job_however_far_above(self):
+        first, *others = self.chained(3)
+        self.env.invalidate_all()
+        for job in (first, *others):
+            self.assertFalse(job.held_by_ids)
+        self.fail(first)
+        for job in others:
+            seen = job.with_user(self.operator)
+            self.assertEqual(seen.held_by_ids, first)
+            self.assertEqual(seen.held_by_ids.exc_message, "No paper")
+        self.assertFalse(first.held_by_ids)
+        first.requeue()
+        self.env.invalidate_all()
+        self.assertFalse(others[0].held_by_ids)
+
+    def test_one_of_another_company_is_not_shown(self):
+        first, second = self.chained(2)
+        company = self.env["res.company"].create({"name": "Other"})
+        self.fail(first, company_id=company.id)
+        self.assertFalse(second.with_user(self.operator).held_by_ids)
+
+    def test_the_form_shows_them(self):
+        arch = self.jobs.get_view(view_type="form")["arch"]
+        self.assertIn('name="held_by_ids"', arch)
 
 
 class TestTimeline(FormCase):

@@ -80,7 +80,7 @@ class TestCalls(unittest.TestCase):
                 "plain",
                 (1,),
                 {"priority": 2},
-                "priority is an option of the job: with_delay(priority=...).plain(...)",
+                "priority is said of the job: with_delay(priority=...).plain(...). It",
             ),
             ("typed", (), {}, "It is typed(one, two=None)"),
         ):

@@ -14,6 +14,10 @@ class TestAccepted(unittest.TestCase):
             (lambda: options.timeout(timedelta(minutes=1)), 60.0),
             (lambda: options.timeout(2.5), 2.5),
             (lambda: options.size(1), 1),
+            (lambda: options.name_of(len), "len"),
+            (lambda: options.name_of(5), "5"),
+            (lambda: options.flag("allow", True), True),
+            (lambda: options.method_name("on_fail", "tell"), "tell"),
             (lambda: options.seconds(90), timedelta(seconds=90)),
             (lambda: options.description("Größe"), "Größe"),
             (lambda: options.identity_key("k"), "k"),
@@ -57,6 +61,14 @@ class TestRefused(unittest.TestCase):
             (lambda: options.max_retries(2**31), ValueError, "max_retries"),
             (lambda: options.timeout("abc"), TypeError, "a timedelta is needed"),
             (lambda: options.timeout(True), TypeError, "timeout is True"),
+            (lambda: options.flag("allow", 1), TypeError, "allow is 1: True or False"),
+            (
+                lambda: options.method_name("on_fail", 5),
+                TypeError,
+                "on_fail is 5.*text$",
+            ),
+            (lambda: options.method_name("on_fail", len), TypeError, "mean 'len'"),
+            (lambda: options.method_name("on_fail", "a b"), ValueError, "no name of a"),
             (lambda: options.timeout(-1), ValueError, "no limit"),
             (lambda: options.timeout(float("nan")), ValueError, "timeout is nan"),
             (lambda: options.timeout(float("inf")), ValueError, "timeout is inf"),
@@ -100,6 +112,11 @@ class TestUnknown(unittest.TestCase):
             with self.subTest(name):
                 error = options.unknown("set()", [name], self.KNOWN)
                 self.assertNotIn("mean", str(error))
+
+    def test_the_name_that_a_call_has_for_it_is_meant(self):
+        for name in ("channel", "queue"):
+            error = options.unknown("@job", [name], ("default_channel", "timeout"))
+            self.assertIn("Did you mean 'default_channel'?", str(error))
 
     def test_what_another_queue_has_is_not_meant_where_it_does_not_exist(self):
         error = options.unknown("x()", ["queue"], ("priority",))
