@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,6 +28,12 @@ def sent(key: str) -> bool:
     Outside of requests (jobs, scheduled actions, the shell) nobody has sent anything.
     """
     return any(_has(context, key) for context in _sent_contexts())
+
+
+def sent_values(key: str) -> list[Any]:
+    """What contexts that the client of the request under way has sent hold there."""
+    contexts = map(_read, _sent_contexts())
+    return [each[key] for each in contexts if isinstance(each, dict) and key in each]
 
 
 def requester(env) -> Any:
@@ -92,11 +99,15 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _has(context: Any, key: str) -> bool:
+def _read(context: Any) -> Any:
+    """A context; its text as it is, where that cannot be read."""
     if isinstance(context, str):
         # JSON, as the parameter of a page; letters may be written as escapes
-        try:
-            context = json.loads(context)
-        except ValueError:
-            return key in context
-    return isinstance(context, dict) and key in context
+        with suppress(ValueError, RecursionError):
+            return json.loads(context)
+    return context
+
+
+def _has(context: Any, key: str) -> bool:
+    context = _read(context)
+    return isinstance(context, dict | str) and key in context

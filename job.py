@@ -25,7 +25,7 @@ from . import (
     tracing,
 )
 from . import option_values as given
-from .client_context import requester, sent
+from .client_context import requester, sent, sent_values
 from .core import options, plain, states
 from .core.options import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY  # noqa: F401
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -296,10 +296,13 @@ class Job:
     def _company_of_env(self) -> int:
         env, company = self.env, self.env.company.id
         # With the rights of the superuser, Odoo does not ask whose company it is.
-        chosen = env.su and _COMPANIES in env.context
-        if chosen and not self._is_of_requester(company) and sent(_COMPANIES):
-            return requester(env).sudo().company_id.id
-        return company
+        if not env.su or self._is_of_requester(company):
+            return company
+        chosen = any(
+            isinstance(each, list) and company in each
+            for each in sent_values(_COMPANIES)
+        )
+        return requester(env).sudo().company_id.id if chosen else company
 
     def _is_of_requester(self, company: object) -> bool:
         # Whoever he is: which companies he is a member of is asked.

@@ -147,8 +147,9 @@ class TestOverTheNetwork(AttackCase):
 
         self.plain.company_ids = mine
         with patch.object(partners, "t_enqueue", elsewhere):
-            job = self.enqueued({})
-            self.assertEqual(job.company_id, self.other, "what code says holds")
+            for context in ({}, {"allowed_company_ids": mine.ids}):
+                job = self.enqueued(context)
+                self.assertEqual(job.company_id, self.other, "what code says holds")
 
     def enqueued(self, context, user=None):
         user = user or self.plain
