@@ -296,13 +296,10 @@ class Job:
     def _company_of_env(self) -> int:
         env, company = self.env, self.env.company.id
         # With the rights of the superuser, Odoo does not ask whose company it is.
-        if not env.su or self._is_of_requester(company):
+        chosen = env.su and _COMPANIES in env.context and _is_chosen(company)
+        if not chosen or self._is_of_requester(company):
             return company
-        chosen = any(
-            isinstance(each, list) and company in each
-            for each in sent_values(_COMPANIES)
-        )
-        return requester(env).sudo().company_id.id if chosen else company
+        return requester(env).sudo().company_id.id
 
     def _is_of_requester(self, company: object) -> bool:
         # Whoever he is: which companies he is a member of is asked.
@@ -741,6 +738,12 @@ def _arguments(args: Iterable | None) -> tuple:
             " in args=('csv',)"
         )
     return tuple(args) if args else ()
+
+
+def _is_chosen(company: int) -> bool:
+    """Is it among the companies that the client of the request under way has sent?"""
+    lists = [each for each in sent_values(_COMPANIES) if isinstance(each, list)]
+    return any(company in each for each in lists)
 
 
 def _new_uuid() -> str:
