@@ -134,7 +134,7 @@ class TestRelatedActions(NamesCase):
             with self.subTest(f"{name} by {user.login}", known=known):
                 self.env.invalidate_all()
                 if known:  # what code has read, nobody is asked for his rights to
-                    job.sudo().read()
+                    job.sudo().open_related_action()
                 with self.assertRaises(AccessError):
                     getattr(job.with_user(user), name)()
 
