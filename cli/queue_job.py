@@ -54,17 +54,24 @@ class QueueJob(Command):
             needs = database if options.act in _BY_CURSOR else _registry(database)
             found, text = options.act(options, needs)
         except _refusals() as error:
-            sys.stderr.write(f"{self.prog} {options.command}: {error}\n")
+            _write(sys.stderr, f"{self.prog} {options.command}: {error}")
             sys.exit(REFUSED)
         if options.json:
-            sys.stdout.write(json.dumps(found, indent=2, default=str) + "\n")
+            _write(sys.stdout, json.dumps(found, indent=2, default=str))
         else:
-            sys.stdout.write(text(found) + "\n")
+            _write(sys.stdout, text(found))
         sys.exit(0 if found["ok"] else NOT_WELL)
 
 
 class _NoDatabase(Exception):
     """The database cannot be used; the message says why."""
+
+
+def _write(stream, text: str) -> None:
+    """Show a text that holds texts of others: they command no terminal."""
+    from odoo.addons.queue_job.core.plain import screen
+
+    stream.write(screen(text) + "\n")
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -260,6 +260,16 @@ class TestReading(OperationsCase):
         self.assertIn("exc_message: no price", text)
         self.assertIn("attempt 1: failed", text)
 
+    def test_texts_of_a_job_are_no_lines_of_the_command(self):
+        text = "well\nstate: done\nattempt 1: done"
+        job = self.job("failed", exc_message=text, exc_info=text, result=text)
+        self.tried(job, "failed", exc_message=text, attempt=1)
+        lines = texts.job(reading.show(self.cr, self.uuid(job))).splitlines()
+        found = [line for line in lines if line.startswith(("state:", "attempt 1:"))]
+        self.assertEqual(len(found), 2)
+        self.assertEqual(found[0], "state: failed")
+        self.assertTrue(found[1].startswith("attempt 1: failed"))
+
     def test_no_such_job_is_refused(self):
         with self.assertRaisesRegex(Refused, "There is no job nothing"):
             reading.show(self.cr, "nothing")
