@@ -16,6 +16,7 @@ from .encoding import (
     env_part,
     recordset_json,
 )
+from .keys import IdentityKey
 from .masking import MaskedNames, mask
 from .numbers import BigInteger, BigMany2one
 from .serialized import JobSerialized, Undecodable
@@ -23,6 +24,7 @@ from .serialized import JobSerialized, Undecodable
 __all__ = [
     "BigInteger",
     "BigMany2one",
+    "IdentityKey",
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",
