@@ -16,6 +16,7 @@ from .encoding import (
     env_part,
     recordset_json,
 )
+from .keys import IdentityKey
 from .masking import HIDDEN, MaskedNames, mask
 from .numbers import BigInteger, BigMany2one
 from .serialized import JobSerialized, Undecodable
@@ -24,6 +25,7 @@ __all__ = [
     "HIDDEN",
     "BigInteger",
     "BigMany2one",
+    "IdentityKey",
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",
