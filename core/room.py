@@ -16,8 +16,8 @@ class Room:
     """The number of requests that may be under way at the same time.
 
     It is halved when a request gets no answer, once for all that were under way then,
-    and grows by one with each answer, up to the ceiling; and each second, since requests
-    under way may last for hours. The clock is passed in, in seconds.
+    and grows by one with each answer, up to the ceiling; and each second, since
+    requests under way may last for hours. The clock is passed in, in seconds.
     """
 
     def __init__(self, ceiling: int) -> None:

@@ -17,6 +17,7 @@ print("KEYS", json.dumps(keys(env)))
 
 class TestExactKeys(unittest.TestCase):
     def setUp(self):
+        super().setUp()
         self.database = self.enterContext(Database("identity"))
 
     def keys(self, seed):

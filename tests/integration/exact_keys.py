@@ -13,24 +13,28 @@ def arguments(env):
     """``{name: values that are the same argument}``"""
     partners = env["res.partner"].browse([1, 2, 3])
     names = [f"name {number}" for number in range(40)]
+    backwards = names[::-1]
     zone = timezone(timedelta(hours=2))
     return {
-        "set": [set(names), set(reversed(names))],
-        "frozenset": [frozenset(names), frozenset(reversed(names))],
-        "set of tuples": [{(n, 1) for n in names}, {(n, 1) for n in reversed(names)}],
-        "dict": [dict.fromkeys(names, 1), dict.fromkeys(reversed(names), 1)],
+        "set": [set(names), set(backwards)],
+        "frozenset": [frozenset(names), frozenset(backwards)],
+        "set of tuples": [{(n, 1) for n in names}, {(n, 1) for n in backwards}],
+        "dict": [dict.fromkeys(names, 1), dict.fromkeys(backwards, 1)],
         "dict of numbers": [{1: "a", 2: "b"}, {2: "b", 1: "a"}],
         "dict within": [[{"a": {"x": 1, "y": 2}}], [{"a": {"y": 2, "x": 1}}]],
         "set of sets": [
             {frozenset(names), frozenset("ab")},
-            {frozenset("ba"), frozenset(reversed(names))},
+            {frozenset("ba"), frozenset(backwards)},
         ],
         "XML": [
             etree.fromstring("<a x='1' y='2'><b/>é</a>"),
             etree.fromstring('<a  y="2"  x="1" ><b></b>&#233;</a>'),
         ],
         "records": [partners, partners.with_context(lang="fr_FR", tz="UTC")],
-        "datetime": [datetime(2026, 1, 2, 3, 4, 5, 6), datetime(2026, 1, 2, 3, 4, 5, 6)],
+        "datetime": [
+            datetime(2026, 1, 2, 3, 4, 5, 6),
+            datetime(2026, 1, 2, 3, 4, 5, 6),
+        ],
         "datetime of a zone": [datetime(2026, 1, 2, 3, tzinfo=zone)],
         "date": [date(2026, 1, 2)],
         "timedelta": [timedelta(seconds=90), timedelta(minutes=1, seconds=30)],
@@ -57,4 +61,3 @@ def keys(env):
             for value in values
         ]
     return found
-
