@@ -2,7 +2,6 @@
 """The sub-commands of ``odoo-bin queue_job``, without the process around them."""
 
 import contextlib
-import inspect
 import io
 import json
 import os
@@ -389,7 +388,7 @@ class TestArguments(BaseCase):
 
     def test_what_jobs_say_commands_no_terminal(self):
         command = find_command("queue_job")
-        module = inspect.getmodule(command.run)
+        names = command.run.__globals__  # Odoo loads the file, and no module
         said = "\x1b]0;owned\x07 \x9b2J"
 
         def show(_options, _registry):
@@ -406,8 +405,8 @@ class TestArguments(BaseCase):
             options = SimpleNamespace(act=act, json=json_, command="show")
             with (
                 self.subTest(act=act.__name__, json=json_),
-                patch.multiple(
-                    module,
+                patch.dict(
+                    names,
                     _parse=lambda *_args, options=options: options,
                     _database=lambda _options: "t",
                     _registry=lambda _database: None,
