@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from odoo.cli.command import find_command
@@ -383,6 +384,39 @@ class TestArguments(BaseCase):
 
     def test_odoo_finds_the_command(self):
         self.assertEqual(find_command("queue_job").name, "queue_job")
+
+    def test_what_jobs_say_commands_no_terminal(self):
+        command = find_command("queue_job")
+        names = command.run.__globals__  # Odoo loads the file, and no module
+        said = "\x1b]0;owned\x07 \x9b2J"
+
+        def show(_options, _registry):
+            return {"ok": True, "text": said}, lambda found: found["text"]
+
+        def refuse(_options, _registry):
+            raise Refused(said)
+
+        for act, json_, stream in (
+            (show, False, "stdout"),
+            (show, True, "stdout"),
+            (refuse, False, "stderr"),
+        ):
+            options = SimpleNamespace(act=act, json=json_, command="show")
+            with (
+                self.subTest(act=act.__name__, json=json_),
+                patch.dict(
+                    names,
+                    _parse=lambda *_args, options=options: options,
+                    _database=lambda _options: "t",
+                    _registry=lambda _database: None,
+                ),
+                patch(f"sys.{stream}", io.StringIO()) as written,
+                self.assertRaises(SystemExit),
+            ):
+                command().run([])
+            self.assertIn("owned", written.getvalue())
+            for sign in "\x1b\x07\x9b":
+                self.assertNotIn(sign, written.getvalue())
 
     def test_a_command_is_needed(self):
         self.assertIn("COMMAND", self.refused())

@@ -111,7 +111,11 @@ class TestMaskingAtTheSource(TransactionCase):
             pass
 
         origin = next(each for each in effects.__mro__ if "leave" in vars(each))
-        for base, override in ((named, passing), (passing, named), (passing, rest)):
+        for base, override, args in (
+            (named, passing, ["s3cret"]),
+            (passing, named, ["s3cret"]),
+            (passing, rest, ["s3cret", "s3cret too"]),
+        ):
             base.__name__ = override.__name__ = "t_secret"
             with (
                 self.subTest(base=base, override=override),
@@ -119,7 +123,7 @@ class TestMaskingAtTheSource(TransactionCase):
                 patch.object(effects, "t_secret", override, create=True),
             ):
                 self.env.registry.clear_cache()
-                job = self.effects.with_delay().t_secret("seen", "s3cret").db_record()
+                job = self.effects.with_delay().t_secret("seen", *args).db_record()
                 self.env.flush_all()
                 self.env.invalidate_all()
                 texts = (job.func_string, *job.with_user(self.manager).args)
