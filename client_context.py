@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from odoo import http
 from odoo.service.model import call_kw
@@ -28,14 +30,31 @@ def sent(key: str) -> bool:
     return any(_has(context, key) for context in _sent_contexts())
 
 
+def sent_values(key: str) -> list[Any]:
+    """What contexts that the client of the request under way has sent hold there."""
+    contexts = map(_read, _sent_contexts())
+    return [each[key] for each in contexts if isinstance(each, dict) and key in each]
+
+
+def requester(env) -> Any:
+    """The user of the request under way, whoever code acts as; else that of ``env``.
+
+    Code may act as somebody else: what the client chooses is still chosen by him.
+    """
+    uid = next((call["model"].env.uid for call in _calls() if "model" in call), None)
+    if uid is None and http.request and http.request.env:
+        uid = http.request.env.uid
+    return env["res.users"].browse(uid) if uid else env.user
+
+
 def _sent_contexts() -> Iterator[Any]:
-    yield from _of_calls()
+    yield from (call.get("context") for call in _calls())
     if http.request:
         yield from _contexts(getattr(http.request, "params", None))
 
 
-def _of_calls() -> Iterator[Any]:
-    """The contexts of the remote calls under way.
+def _calls() -> Iterator[dict[str, Any]]:
+    """The variables of the remote calls under way.
 
     For XML-RPC and its like, Odoo puts the request away while it calls. What it has
     called is on the stack, with the very context that the client has sent.
@@ -43,29 +62,52 @@ def _of_calls() -> Iterator[Any]:
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code is call_kw.__code__:
-            yield frame.f_locals.get("context")
+            yield frame.f_locals
         frame = frame.f_back
 
 
-def _contexts(content: Any, depth: int = 0) -> Iterator[Any]:
-    """All that stands under a name ``context``."""
+def _contexts(content: Any, every: bool = False, depth: int = 0) -> Iterator[Any]:
+    """All that stands under a name ``context``, and all that a text may hold as one.
+
+    :param every: each dictionary, whatever it stands under
+    """
     if depth > _DEEPEST:
         return
+    if isinstance(content, str):
+        # Pages take JSON, or the address of another page, as one parameter of theirs;
+        # what in there becomes a context, each of them calls as it likes.
+        content, every = _parsed(content), True
     if isinstance(content, dict):
+        if every:
+            yield content
         for name, value in content.items():
             if name == "context":
                 yield value
-            yield from _contexts(value, depth + 1)
+            yield from _contexts(value, every, depth + 1)
     elif isinstance(content, list | tuple):
         for value in content:
-            yield from _contexts(value, depth + 1)
+            yield from _contexts(value, every, depth + 1)
+
+
+def _parsed(text: str) -> Any:
+    """What a text holds that is JSON or an address; None: nothing."""
+    try:
+        if text[:1] in ("{", "["):
+            return json.loads(text)
+        return dict(parse_qsl(urlsplit(text).query)) if "?" in text else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read(context: Any) -> Any:
+    """A context; its text as it is, where that cannot be read."""
+    if isinstance(context, str):
+        # JSON, as the parameter of a page; letters may be written as escapes
+        with suppress(ValueError, RecursionError):
+            return json.loads(context)
+    return context
 
 
 def _has(context: Any, key: str) -> bool:
-    if isinstance(context, str):
-        # JSON, as the parameter of a page; letters may be written as escapes
-        try:
-            context = json.loads(context)
-        except ValueError:
-            return key in context
-    return isinstance(context, dict) and key in context
+    context = _read(context)
+    return isinstance(context, dict | str) and key in context

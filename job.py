@@ -25,7 +25,7 @@ from . import (
     tracing,
 )
 from . import option_values as given
-from .client_context import sent
+from .client_context import requester, sent, sent_values
 from .core import options, plain, states
 from .core.options import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY  # noqa: F401
 from .core.retry import PG_RETRY, RETRY_INTERVAL, seconds_for  # noqa: F401
@@ -51,6 +51,8 @@ from .fields import canonical, encode_args, encode_kwargs, mask
 
 #: characters of a call as text
 LONGEST_CALL = 4000
+#: the context key by which clients say which companies they are in
+_COMPANIES = "allowed_company_ids"
 
 
 def identity_exact_hasher(job_: Job):
@@ -277,7 +279,7 @@ class Job:
             if "company_id" in self.env.context:
                 self._company_id = self._company_of_context()
             else:
-                self._company_id = self.env.company.id
+                self._company_id = self._company_of_env()
         return self._company_id or None
 
     @company_id.setter
@@ -287,9 +289,21 @@ class Job:
     def _company_of_context(self) -> int | bool:
         company = self.env.context["company_id"]
         # What code says holds; a client chooses among the companies of its user.
-        if sent("company_id") and company not in self.env.user.company_ids.ids:
-            return self.env.company.id
+        if sent("company_id") and not self._is_of_requester(company):
+            return self._company_of_env()
         return company or False
+
+    def _company_of_env(self) -> int:
+        env, company = self.env, self.env.company.id
+        # With the rights of the superuser, Odoo does not ask whose company it is.
+        chosen = env.su and _COMPANIES in env.context and _is_chosen(company)
+        if not chosen or self._is_of_requester(company):
+            return company
+        return requester(env).sudo().company_id.id
+
+    def _is_of_requester(self, company: object) -> bool:
+        # Whoever he is: which companies he is a member of is asked.
+        return company in requester(self.env).sudo().company_ids.ids
 
     @property
     def description(self) -> str:
@@ -724,6 +738,12 @@ def _arguments(args: Iterable | None) -> tuple:
             " in args=('csv',)"
         )
     return tuple(args) if args else ()
+
+
+def _is_chosen(company: int) -> bool:
+    """Is it among the companies that the client of the request under way has sent?"""
+    lists = [each for each in sent_values(_COMPANIES) if isinstance(each, list)]
+    return any(company in each for each in lists)
 
 
 def _new_uuid() -> str:

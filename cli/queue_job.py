@@ -54,17 +54,24 @@ class QueueJob(Command):
             needs = database if options.act in _BY_CURSOR else _registry(database)
             found, text = options.act(options, needs)
         except _refusals() as error:
-            sys.stderr.write(f"{self.prog} {options.command}: {error}\n")
+            _write(sys.stderr, f"{self.prog} {options.command}: {error}")
             sys.exit(REFUSED)
         if options.json:
-            sys.stdout.write(json.dumps(found, indent=2, default=str) + "\n")
+            _write(sys.stdout, json.dumps(found, indent=2, default=str))
         else:
-            sys.stdout.write(text(found) + "\n")
+            _write(sys.stdout, text(found))
         sys.exit(0 if found["ok"] else NOT_WELL)
 
 
 class _NoDatabase(Exception):
     """The database cannot be used; the message says why."""
+
+
+def _write(stream, text: str) -> None:
+    """Show a text that holds texts of others: they command no terminal."""
+    from odoo.addons.queue_job.core.plain import screen
+
+    stream.write(screen(text) + "\n")
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -82,11 +89,11 @@ def _database(options: argparse.Namespace) -> str:
     names = config["db_name"]
     if len(names) != 1:
         raise _NoDatabase("name one database with -d")
-    load_server_wide_modules()
     return names[0]
 
 
 def _registry(database: str) -> Registry:
+    load_server_wide_modules()
     try:
         registry = Registry(database)
     except psycopg2.OperationalError as error:
@@ -99,11 +106,11 @@ def _registry(database: str) -> Registry:
 # --------------------------------------------------------------------- sub-commands
 
 
-def _status(options, registry):
-    from odoo.addons.queue_job.console import commands, texts
+def _status(options, database):
+    from odoo.addons.queue_job.console import reading, texts
 
-    with registry.cursor() as cr:
-        return commands.status(Environment(cr, SUPERUSER_ID, {})), texts.status
+    with _cursor(database) as cr:
+        return reading.status(cr), texts.status
 
 
 def _check(options, registry):
@@ -113,11 +120,11 @@ def _check(options, registry):
         return checking.check(Environment(cr, SUPERUSER_ID, {})), texts.check
 
 
-def _channels(options, registry):
-    from odoo.addons.queue_job.console import commands, texts
+def _channels(options, database):
+    from odoo.addons.queue_job.console import reading, texts
 
-    with registry.cursor() as cr:
-        return commands.channels(Environment(cr, SUPERUSER_ID, {})), texts.channels
+    with _cursor(database) as cr:
+        return reading.channels(cr), texts.channels
 
 
 def _list(options, database):
@@ -153,7 +160,8 @@ def _cursor(database: str):
         yield cr
 
 
-_BY_CURSOR = (_list, _show)
+#: what has no need of models, and of overrides by other add-ons
+_BY_CURSOR = (_status, _channels, _list, _show)
 
 
 def _run(options, registry):

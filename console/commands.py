@@ -16,33 +16,13 @@ from odoo.fields import Domain
 
 from .. import storage
 from ..core import states
-from ..jobrunner import configured
 from .draining import Busy, Drain, Resting
-from .selection import Refused, complete, plain
+from .selection import Refused, complete
 
 #: the states that are meant when none is given
 REQUEUED = (states.FAILED,)
 CANCELLED = states.NOT_STARTED
 _BATCH = 1000
-
-
-def status(env) -> dict[str, Any]:
-    """How the queue is doing; ``ok``: jobs run as they should."""
-    stats = env["queue.job.stat"]
-    overview = stats._overview()
-    runners = [
-        {name: plain(value) for name, value in runner.items()}
-        for runner in overview["runners"]
-    ]
-    for runner in runners:
-        runner["configuration"] = configured.understood(runner["configuration"])
-    return {
-        **overview,
-        "runners": runners,
-        "ok": not any(each["error"] for each in overview["problems"]),
-        "database": env.cr.dbname,
-        "last_hour": stats._series("hour")["total"],
-    }
 
 
 def run(registry, wait: float, seconds: float | None, stop) -> dict[str, Any]:
@@ -187,12 +167,6 @@ def done(env, wanted: Domain, dry_run: bool = False) -> dict[str, Any]:
 
 def _set_done(jobs):
     return jobs._change_job_state(states.DONE, "Set done from the command line")
-
-
-def channels(env) -> dict[str, Any]:
-    """The channels as they are in force, with their jobs."""
-    overview = env["queue.job.stat"]._overview()
-    return {"channels": overview["channels"], "ok": True}
 
 
 def _requeue(jobs):

@@ -6,8 +6,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..jobrunner import configured
+from ..overview import reading, series
 from ..storage import listing
 from .selection import Refused, complete, plain
+
+
+def status(cr) -> dict[str, Any]:
+    """How the queue is doing; ``ok``: jobs run as they should."""
+    overview = reading.overview(cr)
+    runners = [_plainly(runner) for runner in overview["runners"]]
+    for runner in runners:
+        runner["configuration"] = configured.understood(runner["configuration"])
+    return {
+        **overview,
+        "runners": runners,
+        "ok": not any(each["error"] for each in overview["problems"]),
+        "database": cr.dbname,
+        "last_hour": series.series(cr, "hour")["total"],
+    }
+
+
+def channels(cr) -> dict[str, Any]:
+    """The channels as they are in force, with their jobs."""
+    return {"channels": reading.overview(cr)["channels"], "ok": True}
 
 
 def list_jobs(

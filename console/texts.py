@@ -111,7 +111,7 @@ def jobs(found: Mapping[str, Any]) -> str:
 def job(found: Mapping[str, Any]) -> str:
     """All about one job, what is not known left out."""
     lines = [
-        f"{name}: {value}"
+        f"{name}: {_indented(value)}"
         for name, value in found["job"].items()
         if name not in ("attempts", "held_by") and value not in (None, "")
     ]
@@ -127,6 +127,11 @@ def job(found: Mapping[str, Any]) -> str:
             f" {_cell(each['exc_message'])}"
         )
     return "\n".join(lines)
+
+
+def _indented(value: Any) -> str:
+    """Its further lines look like none of ours."""
+    return "\n    ".join(str(value).splitlines())
 
 
 def _cell(value: Any) -> str:

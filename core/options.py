@@ -18,8 +18,9 @@ DEFAULT_PRIORITY = 10
 DEFAULT_MAX_RETRIES = 5
 # the database's integers
 MOST = 2**31 - 1
-# A row of an index holds 2,704 bytes; what is longer is known by its hash.
-_LONGEST_KEY = 1024
+# A row of an index holds 2,704 bytes, a second column and headers among them; a key
+# that is longer is known by its hash.
+_LONGEST_KEY = 2600
 _KEPT_OF_KEY = 128
 _LONGEST_TEXT = 10_000
 

@@ -70,6 +70,11 @@ def block(value: object) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
+def screen(value: object) -> str:
+    """A text for a terminal, which it cannot command; its lines stay lines."""
+    return _CONTROLS_IN_BLOCK.sub(_escape, text(value))
+
+
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
 

@@ -124,9 +124,9 @@ class Lease:
         """Take the next ready job of the channel, to start it when this one has ended.
 
         To be called before that end is committed: see ``storage.execution.reserve``.
+        When it cannot be committed, the one that was taken for it stays taken.
         """
-        self.reserved = None
-        if not self._may_go_on():
+        if self.reserved is not None or not self._may_go_on():
             return
         now, used = time.monotonic(), self._cr
         how = self._how(now)

@@ -22,13 +22,14 @@ from ..core import outcome, plain, states
 from ..core.plain import MOST, traceback_of
 from ..core.retry import asked_seconds, class_names
 from ..exception import (
+    FailedJobError,
     JobCancelled,
     JobTimeout,
     NothingToDoJob,
     RetryableJobError,
 )
 from ..log_lines import get_logger
-from . import logs
+from . import body_transaction, logs
 from .database_trouble import is_of_database
 from .server_limits import from_signal
 from .watching import Watched, watch
@@ -56,12 +57,14 @@ def perform(job) -> None:
 
 def _perform(job) -> None:
     cr = job.env.cr
+    may_commit = job.job_config.allow_commit
     if job._lease is None:
         _start(job)
     with (
         undone_in_test(job._lease, cr),
-        forbid_commit(cr, unless=job.job_config.allow_commit),
+        forbid_commit(cr, unless=may_commit),
         watch.over(_watched(job)),
+        body_transaction.in_this_process(),
     ):
         _heed_stop(job)
         try:
@@ -69,6 +72,7 @@ def _perform(job) -> None:
         except NothingToDoJob as nothing:
             job.result = str(nothing)
         cr.flush()
+        body_transaction.check(cr, may_commit)
     _finish(job)
     commit(job._lease, cr)
     if job.noted_end:
@@ -349,6 +353,19 @@ def _kind_of(job, error: BaseException) -> outcome.Kind:
         return outcome.Kind.POLICY
     if is_of_database(error):
         return outcome.Kind.DATABASE
+    return _kind_behind(job, error)
+
+
+def _kind_behind(job, error: BaseException) -> outcome.Kind:
+    """What an error of the body's own hides: that it could not go well this time."""
+    if issubclass(type(error), FailedJobError):
+        return outcome.Kind.OTHER  # for good, it says, whatever it was for
+    cr = job.env.cr
+    for each in body_transaction.behind(cr, error):
+        if issubclass(type(each), CONCURRENCY_ERRORS):
+            return outcome.Kind.CONCURRENCY
+    if cr._cnx.closed:  # since a statement of the body, which was told so
+        return outcome.Kind.CONCURRENCY
     return outcome.Kind.OTHER
 
 

@@ -19,7 +19,7 @@ from .. import clock, listeners, moves, rows, storage
 from ..core import outcome, plain, states
 from ..core.plain import MOST
 from ..log_lines import Block, get_logger
-from . import last_resort, logs, performing
+from . import body_transaction, last_resort, logs, performing, session
 from .claiming import worker
 from .server_limits import from_signal
 
@@ -60,7 +60,8 @@ def record_failure(job, error: BaseException, values_of=None) -> bool:
 
 def _trouble(job, error: BaseException, values_of) -> outcome.Trouble:
     """What went wrong; whatever is wrong with that itself, it becomes a value."""
-    info = plain.traceback_of(error)
+    error, told = body_transaction.real_error(job.env.cr, error)
+    info = plain.traceback_of(error) + told
     try:
         return performing.trouble_of(job, error, values_of(job, info, error))
     except BaseException:
@@ -149,6 +150,8 @@ class _recording_env:
             if cr.closed:
                 raise ConnectionError
             cr.rollback()
+            if type(cr) is Cursor:
+                session.ensure_opened(cr)
         except Exception:
             _logger.info(
                 "job %s lost its cursor",

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import decimal
 import logging
 import time
+from contextvars import copy_context
 
 from odoo.sql_db import Cursor
 
@@ -12,7 +14,7 @@ from .. import clock, storage
 from ..core import states
 from ..exception import JobError, JobRefused, RetryableJobError
 from ..log_lines import get_logger
-from . import logs, performing, session, telling
+from . import body_transaction, logs, performing, session, telling
 from .claiming import Lease
 from .recording import record_failure
 from .server_limits import between_jobs
@@ -40,7 +42,7 @@ def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
     with Lease(env, seconds) as lease:
         going = lease.start(uuid, attempt)
         while going:
-            run_once(lease, hooks)
+            copy_context().run(_run_apart, lease, hooks)
             executed += 1
             going = (
                 lease.reserved is not None
@@ -49,6 +51,13 @@ def serve(env, hooks, uuid: str, attempt: int, seconds: float) -> int:
                 and lease.start_next()
             )
     return executed
+
+
+def _run_apart(lease: Lease, hooks) -> None:
+    """Execute a job; what its body sets for its context ends with it."""
+    # The one of decimals is changed in place: the variable alone does not tell.
+    decimal.setcontext(decimal.getcontext().copy())
+    run_once(lease, hooks)
 
 
 def run_once(lease: Lease, hooks) -> None:
@@ -89,6 +98,7 @@ def _env_of_job(lease: Lease):
         return lease.env
     lease.see_changes()
     env = performing.new_env(cr)
+    body_transaction.overhear(cr)
     lease.env = env
     cr._queue_job_lease = lease
     return env

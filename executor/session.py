@@ -10,6 +10,8 @@ from .. import storage
 from ..log_lines import get_logger
 
 _logger = get_logger(__name__)
+#: as psycopg2 names it
+_ENCODING = "UTF8"
 
 
 def renew(lease) -> bool:
@@ -26,8 +28,7 @@ def renew(lease) -> bool:
     try:
         if cr._cnx.info.transaction_status != TRANSACTION_STATUS_IDLE:
             cr.rollback()
-        if not _as_opened(cr):
-            _reopen(cr)
+        ensure_opened(cr)
         storage.session.reset(cr, lease.known_as)
     except psycopg2.Error as error:
         _logger.info("The connection of the jobs is lost, their lease ends: %s", error)
@@ -35,19 +36,35 @@ def renew(lease) -> bool:
     return True
 
 
+def ensure_opened(cr) -> None:
+    """Have psycopg2 treat the connection as one that Odoo just opened."""
+    if not _as_opened(cr):
+        reopen(cr)
+
+
 def _as_opened(cr) -> bool:
-    """Has nobody changed how psycopg2 begins a transaction?"""
+    """Has nobody changed how psycopg2 begins transactions and reads values?"""
     cnx = cr._cnx
+    types = (cnx.string_types, cnx.binary_types)
     return (
-        not cnx.autocommit
+        not any(types)
+        and cnx.encoding == _ENCODING
+        and cnx.cursor_factory is None
+        and not cnx.autocommit
         and cnx.isolation_level == ISOLATION_LEVEL_REPEATABLE_READ
         and cnx.readonly is False
         and cnx.deferrable is None
     )
 
 
-def _reopen(cr) -> None:
-    """As Odoo's cursor does with a connection of the pool."""
-    cr._cnx.reset()
-    cr._cnx.set_isolation_level(ISOLATION_LEVEL_REPEATABLE_READ)
-    cr._cnx.set_session(readonly=False)
+def reopen(cr) -> None:
+    """As Odoo's cursor does with a connection of the pool; what was open is undone."""
+    cnx = cr._cnx
+    cnx.reset()
+    cnx.set_client_encoding(_ENCODING)
+    cnx.cursor_factory = None
+    cnx.string_types.clear()
+    cnx.binary_types.clear()
+    cnx.autocommit = False
+    cnx.set_isolation_level(ISOLATION_LEVEL_REPEATABLE_READ)
+    cnx.set_session(readonly=False)

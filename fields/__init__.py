@@ -16,13 +16,16 @@ from .encoding import (
     env_part,
     recordset_json,
 )
-from .masking import MaskedNames, mask
+from .keys import IdentityKey
+from .masking import HIDDEN, MaskedNames, mask
 from .numbers import BigInteger, BigMany2one
 from .serialized import JobSerialized, Undecodable
 
 __all__ = [
+    "HIDDEN",
     "BigInteger",
     "BigMany2one",
+    "IdentityKey",
     "JobDecoder",
     "JobEncoder",
     "JobSerialized",

@@ -10,10 +10,20 @@ HIDDEN = "***"
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 
 
-@lru_cache(maxsize=4096)
+#: characters of a name that is remembered: the others are of data
+_USUAL = 64
+
+
 def words_of(name):
     """The words that a name is made of, in small letters."""
+    return _known_words(name) if len(name) <= _USUAL else _words(name)
+
+
+def _words(name):
     return tuple(word.lower() for word in _WORDS.findall(name))
+
+
+_known_words = lru_cache(maxsize=4096)(_words)
 
 
 class MaskedNames:
@@ -34,7 +44,12 @@ class MaskedNames:
         hidden = self._known.get(name)
         if hidden is None:
             hidden = self._is_masked(words_of(name)) if isinstance(name, str) else False
-            if len(self._known) < 4096:  # of data, names may be endless
+            # of data, names may be endless, and there may be endlessly many
+            if (
+                len(self._known) < 4096
+                and isinstance(name, str)
+                and len(name) <= _USUAL
+            ):
                 self._known[name] = hidden
         return hidden
 
@@ -58,11 +73,22 @@ class MaskedNames:
 def _joined(masked, words):
     """Do some words in a row, written as one, make the masked one?"""
     wanted = "".join(masked)
-    return any(
-        "".join(words[start:end]) == wanted
-        for start in range(len(words))
-        for end in range(start + 1, len(words) + 1)
-    )
+    return any(_begins(words, start, wanted) for start in range(len(words)))
+
+
+def _begins(words, start, wanted):
+    """Do the words from ``start`` on begin with some that make ``wanted``?
+
+    No more of them are looked at than that has characters: names may be of data.
+    """
+    joined = ""
+    for word in words[start : start + len(wanted)]:
+        joined += word
+        if not wanted.startswith(joined):
+            return False
+        if joined == wanted:
+            return True
+    return False
 
 
 def mask(stored, names, positions=()):

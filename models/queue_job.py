@@ -6,7 +6,7 @@ from odoo.fields import Domain
 
 from .. import buffer, storage
 from ..core import states
-from ..fields import BigInteger, JobSerialized
+from ..fields import BigInteger, IdentityKey, JobSerialized
 from .queue_job_function import parse_name
 
 
@@ -34,7 +34,7 @@ class QueueJob(models.Model):
     kwargs = JobSerialized(
         "Keyword Arguments", readonly=True, prefetch=False, base_type=dict
     )
-    identity_key = fields.Char(readonly=True)
+    identity_key = IdentityKey(readonly=True)
     identity_twin = fields.Boolean(
         readonly=True,
         help="Technical: the job went back to the queue, its identity key no longer "

@@ -29,7 +29,7 @@ class QueueJob(models.Model):
         if self.env.user._is_public():
             raise AccessError(self.env._("Log in to see your jobs."))
         self.env["queue.job"].sudo().flush_model()
-        ids = [int(each) for each in ids][:_MOST]
+        ids = [int(each) for each in ids[:_MOST]]
         jobs = storage.asker.asked(self.env.cr, self.env.uid, ids)
         return [
             dict(each._asdict(), over=each.state not in states.UNFINISHED)

@@ -14,6 +14,8 @@ from odoo.tools import config as odoo_config
 
 from .. import storage
 from ..console.draining import Busy, Drain, Resting
+from ..jobrunner import config as runner_config
+from ..jobrunner import configured
 from ..log_lines import get_logger
 
 _logger = get_logger(__name__)
@@ -45,6 +47,7 @@ class QueueJob(models.Model):
         """Execute jobs until none is ready or the turn is over; not beside a runner."""
         if odoo_module.current_test or self._is_served():
             return
+        self._keep_channels()
         # Who died while he executed a job is recognized by a second look.
         wait = _SECOND_LOOK if storage.recovery.orphans(self.env.cr) else 0
         drain = Drain(self.env.registry, wait=wait, seconds=_TURN)
@@ -58,6 +61,14 @@ class QueueJob(models.Model):
         self.env["queue.job.stat"]._roll_up()
         if drain.is_late:
             self._wake_cron()
+
+    @api.model
+    def _keep_channels(self):
+        """Remember the channels of the configuration, as a runner does: a mistake in
+        them later leaves these in force. In a transaction of its own, so that no job
+        waits for it."""
+        with self.env.registry.cursor() as cr:
+            configured.keep(cr, runner_config.get())
 
     @api.model
     def _is_served(self):

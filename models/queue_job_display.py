@@ -12,7 +12,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from ..exception import JobDecodeError
-from ..fields import MaskedNames, decode, mask
+from ..fields import HIDDEN, MaskedNames, decode, mask
 from ..sentinel import EDIT_SENTINEL
 
 #: names of arguments whose values are nobody's business, unless the setting says other
@@ -21,6 +21,8 @@ MASKED_ARGUMENTS = "password, passwd, secret, token, api_key"
 _WIDTH = 78
 #: the fields that may hold them
 _CALLED_WITH = frozenset({"args", "kwargs"})
+#: more arguments than a call can have
+_EVERY = range(10_000)
 #: context key: a record is read, by its id; no client can give its value
 _READING = "_queue_job_reading"
 
@@ -50,13 +52,21 @@ class QueueJob(models.Model):
                 field: job._fields[field].convert_to_read(job[field], job)
                 for field in ("records", "args", "kwargs")
             }
-            lines = [job._readable(value) for value in stored["args"] or []]
-            lines += [
-                f"{name} = {job._readable(value)}"
-                for name, value in (stored["kwargs"] or {}).items()
-            ]
             job.records_display = job._readable(stored["records"])
+            lines = job._argument_lines(stored["args"] or [], stored["kwargs"] or {})
             job.arguments_display = "\n".join(lines)
+
+    def _argument_lines(self, args, kwargs):
+        """A line an argument; one for all of them where they cannot be read back."""
+        if isinstance(args, list):
+            yield from map(self._readable, args)
+        else:
+            yield self._readable(args)
+        if isinstance(kwargs, dict):
+            for name, value in kwargs.items():
+                yield f"{name} = {self._readable(value)}"
+        else:
+            yield self._readable(kwargs)
 
     def _positions(self, names):
         """Which positional arguments of the call have one of the names."""
@@ -66,13 +76,16 @@ class QueueJob(models.Model):
 
     @api.model
     def _places_of(self, model_name, method_name, names):
-        """The places of a method's parameters that have one of the names."""
+        """The places of a method's parameters that have one of the names.
+
+        All of them when the method has gone: nobody knows which argument is which. An
+        override may take them as they come, and name none: all in its line are asked.
+        """
         model = self.env.registry.get(model_name)
-        method = getattr(model, method_name or "", None)
-        if not callable(method):
-            return ()
-        parameters = list(inspect.signature(method).parameters)[1:]
-        return [place for place, name in enumerate(parameters) if name in names]
+        if not callable(getattr(model, method_name or "", None)):
+            return _EVERY
+        ways = [vars(each).get(method_name) for each in model.__mro__]
+        return sorted({place for way in ways for place in _hidden_places(way, names)})
 
     def _hide_arguments(self, field, stored):
         """The stored JSON of a field as the field may be read, by whatever way.
@@ -83,7 +96,8 @@ class QueueJob(models.Model):
             return stored
         names = self._masked_argument_names()
         hidden = self._positions(names) if field == "args" else ()
-        return mask(stored, names, hidden)
+        stored = _unwrapped(stored)
+        return HIDDEN if isinstance(stored, str) else mask(stored, names, hidden)
 
     def _fetch_query(self, query, fields):
         reading = self.with_context(**{_READING: EDIT_SENTINEL})
@@ -116,6 +130,28 @@ class QueueJob(models.Model):
         parameters = self.env["ir.config_parameter"].sudo()
         setting = parameters.get_param("queue_job.masked_arguments", MASKED_ARGUMENTS)
         return _names_of(setting)
+
+
+def _hidden_places(way, names):
+    """The places of a function's parameters that have one of the names."""
+    try:
+        parameters = [*inspect.signature(way).parameters.values()][1:]
+    except (TypeError, ValueError):
+        return  # it is none
+    for place, parameter in enumerate(parameters):
+        if parameter.name in names:
+            rest = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+            yield from _EVERY[place:] if rest else (place,)
+
+
+def _unwrapped(stored):
+    """JSON in a JSON text, as earlier versions wrote it, as the decoder reads it."""
+    while isinstance(stored, str) and stored[:1] in ("{", "["):
+        try:
+            stored = json.loads(stored)
+        except (ValueError, RecursionError):
+            break
+    return stored
 
 
 @functools.lru_cache(maxsize=16)

@@ -52,7 +52,8 @@ class QueueJob(models.Model):
         try:
             # Whatever their reading does, the failure is told.
             with self.env.cr.savepoint():
-                records = self.records.exists()
+                # Those that the job's user may read: they are told to him as well.
+                records = self.records.exists().sudo(False)._filtered_access("read")
                 names = records[:_NAMED].mapped("display_name")
         except Exception as error:
             _logger.info("job %s: its records have no names: %r", self.uuid, error)
@@ -68,7 +69,8 @@ class QueueJob(models.Model):
     def _subscribe_on_failure(self):
         domain = self._subscribe_users_domain()
         base_users = self.env["res.users"].search(domain)
-        suscribers = base_users | self.user_id
+        # What fails inside is nobody's business outside, whoever it was done for.
+        suscribers = base_users | self.user_id.filtered(lambda user: not user.share)
         self.message_subscribe(partner_ids=suscribers.partner_id.ids)
 
     def _subscribe_users_domain(self):

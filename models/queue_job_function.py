@@ -263,7 +263,9 @@ class QueueJobFunction(models.Model):
         vals_list = [self._with_place(vals) for vals in vals_list]
         for vals in vals_list:
             self._check_declared_by(vals)
-        functions = super().create(vals_list)
+        # A client's context may hold another default.
+        record = {"declared_by": "record"}
+        functions = super().create([{**record, **vals} for vals in vals_list])
         self.env.registry.clear_cache()
         return functions
 

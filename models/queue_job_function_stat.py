@@ -8,7 +8,7 @@ from datetime import timedelta
 from odoo import fields, models
 
 from .. import clock, storage
-from .queue_job_stat import times
+from ..overview.series import times
 
 _PERIOD = timedelta(days=7)
 

@@ -1,23 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from odoo import api, fields, models
 
-from .. import clock, storage
-from ..core import histogram
-from ..storage.rollup import HOUR, MINUTE, OUTCOMES
+from .. import storage
+from ..overview import series
 
-#: for each period: how many buckets of how many seconds, of which figures
-PERIODS = {
-    "hour": (60, 60, MINUTE),
-    "day": (96, 900, MINUTE),
-    "week": (168, 3600, HOUR),
-}
-SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-
-_EPOCH = datetime(1970, 1, 1)
 _COUNT = {"digits": (20, 0), "readonly": True}
 
 
@@ -78,11 +66,11 @@ class QueueJobStat(models.Model):
         found = storage.figures.histograms(self.env.cr, self.ids)
         for stat in self:
             waits, runs = found.get(stat.id, ((), ()))
-            wait = times(waits or (), stat.wait_seconds)
-            run = times(runs or (), stat.run_seconds)
+            wait = series.times(waits or (), stat.wait_seconds)
+            run = series.times(runs or (), stat.run_seconds)
             stat.wait_mean, stat.wait_p95 = wait["mean"] or 0.0, wait["p95"] or 0.0
             stat.run_mean = run["mean"] or 0.0
-            for name in SHARES:
+            for name in series.SHARES:
                 stat[f"run_{name}"] = run[name] or 0.0
 
     @api.model
@@ -98,59 +86,5 @@ class QueueJobStat(models.Model):
 
     @api.model
     def _series(self, period, channel=None):
-        """What ended in the last hour, day or week, and how long it took.
-
-        :param period: ``hour`` (by minutes), ``day`` (by quarters of an hour) or
-            ``week`` (by hours)
-        :param channel: complete name; of this channel and those below it alone
-        :return: ``period``, ``step`` (seconds), ``buckets`` (the oldest first, the
-            empty ones too) and ``total``.  Of each: ``at`` (UTC, ISO 8601), the counts
-            ``done failed retry cancelled died``, ``throughput`` (jobs done per minute)
-            and ``wait`` and ``run`` with ``mean p50 p95 p99`` in seconds, None
-            when nothing is known.
-        """
-        number, step, grain = PERIODS[period]
-        now = int((clock.now(self.env.cr) - _EPOCH).total_seconds())
-        first = now // step * step - (number - 1) * step
-        found = storage.figures.series(
-            self.env.cr, grain, step, _moment(first), channel or None
-        )
-        begins = range(first, first + number * step, step)
-        buckets = [_bucket(begin, now, step, found.get(begin)) for begin in begins]
-        total = _bucket(first, now, number * step, storage.figures.add(found.values()))
-        return {
-            "period": period,
-            "step": step,
-            "channel": channel or None,
-            "buckets": buckets,
-            "total": total,
-        }
-
-
-def _bucket(begin, now, step, ended):
-    ended = ended or storage.figures.Ended()
-    # the last one is not over yet
-    minutes = max(1, min(step, now - begin)) / 60
-    return {
-        "at": _moment(begin).isoformat(),
-        **{name: getattr(ended, name) for name in OUTCOMES},
-        "throughput": ended.done / minutes,
-        "wait": times(ended.wait_histogram, ended.wait_seconds),
-        "run": times(ended.run_histogram, ended.run_seconds),
-    }
-
-
-def times(counts, seconds):
-    """Mean and shares of a histogram of times, in seconds; None when it is empty.
-
-    :param seconds: all those times together
-    """
-    number = sum(counts)
-    return {
-        "mean": seconds / number if number else None,
-        **{name: histogram.quantile(counts, share) for name, share in SHARES.items()},
-    }
-
-
-def _moment(seconds):
-    return _EPOCH + timedelta(seconds=seconds)
+        """See ``overview.series.series``."""
+        return series.series(self.env.cr, period, channel)

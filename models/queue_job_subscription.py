@@ -74,7 +74,9 @@ class QueueJobSubscription(models.Model):
     def create(self, vals_list):
         for vals in vals_list:
             self._check_machine_fields(vals)
-        return super().create(vals_list)
+        # Values by default are a client's choice, too: those of its context.
+        now = {"last_sent_at": clock.now(self.env.cr)}
+        return super().create([{**now, **vals} for vals in vals_list])
 
     def write(self, vals):
         self._check_machine_fields(vals)

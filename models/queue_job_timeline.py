@@ -17,6 +17,10 @@ _TRIES = {
 }
 
 
+#: jobs of a picture
+_MOST_DRAWN = 1000
+
+
 class QueueJob(models.Model):
     _inherit = "queue.job"
 
@@ -112,7 +116,7 @@ class QueueJob(models.Model):
             steps.append(_step(text, self.date_cancelled, "fa-ban", "secondary"))
         return steps
 
-    def graph_picture(self, limit=1000):
+    def graph_picture(self, limit=_MOST_DRAWN):
         """The job's graph as it is drawn, with barriers between groups of jobs.
 
         :return: ``jobs`` as ``[id, name, state]``, ``barriers`` as ``[id, ids of the
@@ -124,7 +128,7 @@ class QueueJob(models.Model):
         if not self.graph_uuid:
             return {"jobs": [], "barriers": [], "total": 0}
         jobs = self.search(
-            [("graph_uuid", "=", self.graph_uuid)], order="id", limit=limit
+            [("graph_uuid", "=", self.graph_uuid)], order="id", limit=_drawn(limit)
         )
         return {
             "jobs": [[job.id, job.name, job.state] for job in jobs],
@@ -132,6 +136,11 @@ class QueueJob(models.Model):
             # those of other companies too, which are not drawn
             "total": self.sudo().search_count([("graph_uuid", "=", self.graph_uuid)]),
         }
+
+
+def _drawn(limit):
+    """How many jobs a picture shows, whatever a client asks for."""
+    return min(max(int(limit or _MOST_DRAWN), 1), _MOST_DRAWN)
 
 
 def _step(label, at, icon, color, text="", seconds=0, always=False):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 
 from ..jobrunner import config as runner_config
 from ..storage import rollup
@@ -103,6 +103,9 @@ class ResConfigSettings(models.TransientModel):
         return bool(parameters.get_param(_METRICS_TOKEN, "").strip())
 
     def set_values(self):
+        # Odoo asks where its button is, not here, where requests come as well.
+        if not self.env.is_admin():
+            raise AccessError(self.env._("Only administrators can change settings."))
         result = super().set_values()
         self.env["ir.config_parameter"].sudo().set_param(
             _MAX_DEATHS, str(self.queue_job_max_deaths)

@@ -43,6 +43,11 @@ WITH moved AS (
 )
 UPDATE queue_job AS job SET channel = moved.heir FROM moved WHERE job.id = moved.id
 """
+_RECORDS = """
+SELECT complete_name, coalesce(capacity, 0), coalesce(sequential, false),
+       coalesce(throttle, 0)::float8, coalesce(paused, false)
+  FROM queue_job_channel WHERE complete_name IS NOT NULL
+"""
 
 # Each part reads a partial index that holds nothing but the rows it counts.
 _COUNT = """
@@ -108,3 +113,9 @@ def counts(cr) -> dict[str, Counts]:
     """The running, pending and failed jobs by the complete name of their channel."""
     cr.execute(_COUNT)
     return {name: Counts(*map(int, numbers)) for name, *numbers in cr.fetchall()}
+
+
+def records(cr) -> list[tuple[str, int, bool, float, bool]]:
+    """Complete name, capacity, sequential, throttle and paused of each record."""
+    cr.execute(_RECORDS)
+    return cr.fetchall()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..core import histogram
@@ -27,6 +28,15 @@ SELECT number, node, pid, version, kind, started_at, seen_at,
        configuration
   FROM queue_job_runner WHERE seen_at > {_UTC} - interval '15 seconds'
  ORDER BY node, pid, number
+"""
+_CRON = """
+SELECT cron.active, cron.nextcall
+  FROM ir_model_data AS name JOIN ir_cron AS cron ON cron.id = name.res_id
+ WHERE name.module = 'queue_job' AND name.name = 'ir_cron_queue_job_run'
+   AND name.model = 'ir.cron'
+"""
+_MOST_WAIT = """
+SELECT value FROM ir_config_parameter WHERE key = 'queue_job.health_max_wait'
 """
 _COUNTS = ", ".join(f"sum({each})::int8" for each in OUTCOMES)
 _WAITS = ", ".join(f"sum(wait_histogram[{n}])::int8" for n in range(1, SIZE + 1))
@@ -69,6 +79,13 @@ class Runner(NamedTuple):
     configuration: str | None
 
 
+class Cron(NamedTuple):
+    """The scheduled action that executes jobs where no runner does."""
+
+    active: bool
+    nextcall: datetime
+
+
 class Ended(NamedTuple):
     """What ended in a time or a channel, by outcome, and how long it took."""
 
@@ -99,6 +116,20 @@ def runners(cr) -> list[Runner]:
     """The runners that are alive."""
     cr.execute(_RUNNERS)
     return [Runner._make(row) for row in cr.fetchall()]
+
+
+def cron(cr) -> Cron | None:
+    """The scheduled action; None when it was deleted."""
+    cr.execute(_CRON)
+    row = cr.fetchone()
+    return Cron._make(row) if row else None
+
+
+def most_wait(cr) -> int:
+    """After how many seconds a waiting job is late; 0: never."""
+    cr.execute(_MOST_WAIT)
+    row = cr.fetchone()
+    return int(row[0]) if row and (row[0] or "").isdecimal() else 0
 
 
 def series(

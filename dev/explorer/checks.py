@@ -1,14 +1,17 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
 """What must be true at the end, whatever the order of steps was."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from .scenes import Scene
 from .world import World
 
 _EFFECTS = """
 SELECT job.id, job.state, count(effect.id)
-  FROM queue_job AS job LEFT JOIN test_queue_effect AS effect ON effect.job_uuid = job.uuid
+  FROM queue_job AS job
+  LEFT JOIN test_queue_effect AS effect ON effect.job_uuid = job.uuid
  GROUP BY job.id, job.state
 """
 _STRANDED = """
@@ -26,40 +29,47 @@ SELECT identity_key FROM queue_job
    AND identity_key IS NOT NULL
  GROUP BY identity_key HAVING count(*) > 1
 """
-_FAILED = "SELECT id, exc_name, coalesce(exc_info, exc_message) FROM queue_job WHERE state = 'failed'"
-_LEFT = "SELECT count(*) FROM queue_job WHERE release_due"
+_FAILED = """
+SELECT id, exc_name, coalesce(exc_info, exc_message) FROM queue_job
+ WHERE state = 'failed'
+"""
+# What somebody changed, and relied on a job with his key to see it.
+_UNSEEN = """
+SELECT change.name FROM test_queue_effect AS change
+ WHERE job_uuid IS NULL AND NOT EXISTS (
+        SELECT FROM test_queue_effect AS effect
+         WHERE effect.job_uuid IS NOT NULL AND strpos(effect.name, change.name) > 0)
+"""
+_DUE = "SELECT id FROM queue_job WHERE release_due"
 
 
-def problems(world: World, requeued: bool, set_done: bool) -> list[str]:
-    """What is wrong with the tables when all has been done that was to do.
+def problems(world: World, scene: Scene, faults: int) -> list[str]:
+    """What is wrong when all has been done that was to do.
 
-    :param requeued: somebody may have asked for a job to be done once more
-    :param set_done: somebody may have set a job done that did not run
+    :param faults: how many befell the actors
     """
-    found = list(world.problems)
+    world.witness.check_beginnings(1 + faults + scene.requeues)
+    return [
+        *world.witness.problems,
+        *_wrong_effects(world, scene),
+        *(f"job {job} is stranded: {state}" for job, state in world.query(_STRANDED)),
+        *(f"key {key} waits twice" for (key,) in world.query(_KEYS)),
+        *(f"nobody has seen: {change}" for (change,) in world.query(_UNSEEN)),
+        *(f"job {row[0]} has failed: {row[1:]}" for row in world.query(_FAILED)),
+        *(f"job {job} has not released the next" for (job,) in world.query(_DUE)),
+    ]
+
+
+def _wrong_effects(world: World, scene: Scene) -> Iterator[str]:
     for job, state, effects in world.query(_EFFECTS):
-        least, most = _expected(state, requeued, set_done)
+        least, most = _expected(state, scene)
         if not least <= effects <= most:
-            found.append(f"job {job} is {state} and has {effects} effects")
-    found += [
-        f"job {job} is stranded: {state}" for job, state in world.query(_STRANDED)
-    ]
-    found += [
-        f"job {job} was cancelled and is {state}"
-        for job, state, _effects in world.query(_EFFECTS)
-        if job in world.cancelled and state != "cancelled"
-    ]
-    found += [f"key {key} waits twice" for (key,) in world.query(_KEYS)]
-    found += [
-        f"job {job} has failed: {name} {message}"
-        for job, name, message in world.query(_FAILED)
-    ]
-    if world.query(_LEFT)[0][0]:
-        found.append("a job that is done has not released who waits for it")
-    return found
+            yield f"job {job} is {state} and has {effects} effects"
+        if job in world.cancelled and state != "cancelled":
+            yield f"job {job} was cancelled and is {state}"
 
 
-def _expected(state: str, requeued: bool, set_done: bool) -> tuple[int, int]:
+def _expected(state: str, scene: Scene) -> tuple[int, int]:
     if state == "done":
-        return (0 if set_done else 1), (2 if requeued else 1)
-    return 0, (1 if requeued else 0)
+        return (0 if scene.sets_done else 1), 1 + scene.requeues
+    return 0, scene.requeues

@@ -1,5 +1,4 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
 """The command line of ``dev/explore``."""
 
 from __future__ import annotations
@@ -33,17 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.scenes or list(SCENES)
     unknown = [name for name in names if name not in SCENES]
     if options.list or unknown:
-        for scene in SCENES.values():
-            print(f"{scene.name:15} {scene.title}")
+        _tell_what_there_is()
         return _complain(unknown)
     quiet()
     with opened() as world:
-        if options.planted:
+        if options.planted or options.fault:
             faults = [name for name in PLANTED if options.fault in (None, name)]
             good = [find_planted(world, name, options) for name in faults]
         else:
             good = [explore(world, SCENES[name], options) for name in names]
     return 0 if all(good) else 1
+
+
+def _tell_what_there_is() -> None:
+    print("scenes")
+    for scene in SCENES.values():
+        print(f"  {scene.name:15} {scene.title}")
+    print("planted faults, and where they show")
+    for name, planted in PLANTED.items():
+        print(f"  {name:30} {planted.scene}")
 
 
 def _complain(unknown: list[str]) -> int:
@@ -55,7 +62,7 @@ def _complain(unknown: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dev/explore",
-        description="Drive the real code through all orders of its steps on PostgreSQL.",
+        description="Drive the real code through all orders of its steps.",
     )
     parser.add_argument("scenes", nargs="*", metavar="scene", help="all without any")
     parser.add_argument(
@@ -66,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--interruptions", type=int, default=2, help="in one order")
     parser.add_argument("--seed", type=int, default=0, help="which orders come first")
-    parser.add_argument("--fault", help="find this planted fault alone")
+    parser.add_argument("--fault", choices=PLANTED, help="find this planted fault")
     parser.add_argument(
         "--planted", action="store_true", help="find the planted faults instead"
     )
@@ -129,8 +136,10 @@ def find_planted(world: World, name: str, options) -> bool:
     planted = PLANTED[name]
     scene = SCENES[planted.scene]
     search = search_of(scene, options)
-    with plant(planted.replacements):
+    with plant(planted.replacements) as never_said:
         wrong = first_problem(world, scene, search, options.orders)
     word = "found" if wrong else "NOT FOUND"
-    print(f"planted {name:25} {word} after {search.tried} orders", flush=True)
-    return bool(wrong)
+    print(f"planted {name:29} {word} after {search.tried} orders", flush=True)
+    for pattern in never_said:
+        print(f"  no statement says any more: {pattern}", flush=True)
+    return bool(wrong) and not never_said

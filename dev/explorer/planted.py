@@ -1,6 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
-"""Guards that are taken out of the statements: the search must notice each of them."""
+"""Guards that are taken out of the statements: the search must notice each of them.
+
+Some guards have another one behind them, which makes it harmless that the first is
+gone. There both are taken out: the look at the locks that are held, and the try to get
+one.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +20,15 @@ class Planted(NamedTuple):
     replacements: dict[str, str]
 
 
+_RUNNING = r"(FROM queue_job\s+WHERE) (state IN \('enqueued', 'started'\))(\s+GROUP)"
+
 PLANTED: dict[str, Planted] = {
     "passes at the same time": Planted(
-        "swap",
-        {
-            rf"pg_try_advisory_xact_lock\({PASS}, 0\)": "true",
-        },
+        "passes", {rf"pg_try_advisory_xact_lock\({PASS}, 0\)": "true"}
     ),
-    "the running ones not counted": Planted(
-        "swap",
-        {
-            r"(FROM queue_job\s+WHERE state IN \('enqueued', 'started'\))(\s+GROUP)": r"\1 AND false\2"
-        },
+    "the running ones not counted": Planted("swap", {_RUNNING: r"\1 false\3"}),
+    "a reservation not counted": Planted(
+        "swap", {_RUNNING: r"\1 (state = 'started' OR \2 AND run_id IS NULL)\3"}
     ),
     "rescued though alive": Planted(
         "alive",
@@ -36,19 +37,30 @@ PLANTED: dict[str, Planted] = {
             rf"pg_try_advisory_xact_lock\({JOB_KEYS}": "pg_try_advisory_xact_lock(7",
         },
     ),
+    "no sign of life": Planted(
+        "alive", {rf"pg_advisory_xact_lock\(\s*{JOB_KEYS}": "abs(1"}
+    ),
+    "started late without a look": Planted(
+        "alive",
+        {r"(WHERE uuid = \S+) AND state = 'started' AND run_id =": r"\1 AND 0 <"},
+    ),
     "marked whatever its state": Planted(
         "cancel",
         {
-            r"WHERE job.state = 'pending' AND job.ready\s+FOR NO KEY UPDATE OF job SKIP LOCKED": ""
+            r"WHERE job.state = 'pending' AND job.ready"
+            r"\s+FOR NO KEY UPDATE OF job SKIP LOCKED": ""
         },
     ),
     "a dead runner's jobs left": Planted(
         "death",
         {
-            r"WHERE state = 'enqueued'\s+AND coalesce\(date_enqueued": "WHERE false AND coalesce(date_enqueued"
+            r"WHERE state = 'enqueued'\s+AND coalesce\(date_enqueued": (
+                "WHERE false AND coalesce(date_enqueued"
+            )
         },
     ),
     "dead workers' jobs left": Planted(
         "death", {r"WHERE state = 'started' AND": "WHERE false AND"}
     ),
+    "a twin not kept from its start": Planted("key", {r"FOR SHARE SKIP LOCKED": ""}),
 }

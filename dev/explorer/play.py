@@ -27,7 +27,8 @@ def play(world: World, scene: Scene, order: Order) -> list[str]:
     world.reset(scene.capacity)
     with world.patched():
         world.enqueue(scene.enqueue)
-        stage = world.stage = Stage(world.control)
+        stage = Stage(world.control)
+        world.witness.actors = stage.actors
         served: list[str] = []
         try:
             for index in range(scene.runners):
@@ -35,18 +36,17 @@ def play(world: World, scene: Scene, order: Order) -> list[str]:
                 stage.enter(f"runner{index + 1}", act)
             for name, act in scene.people.items():
                 stage.enter(name, partial(world.user, act=act))
-            _play(world, scene, order, served)
+            _play(world, stage, scene, order, served)
             errors = _errors(stage)
         finally:
             stage.close()
         world.recover()
-    names = {act.__name__ for act in scene.people.values()}
-    requeued = any("requeue" in name or "same_key" in name for name in names)
-    return errors + problems(world, requeued, "_set_done" in names)
+    return errors + problems(world, scene, order.faults)
 
 
-def _play(world: World, scene: Scene, order: Order, served: list[str]) -> None:
-    stage = world.stage
+def _play(
+    world: World, stage: Stage, scene: Scene, order: Order, served: list[str]
+) -> None:
     while True:
         while world.sent:
             number, request = world.sent.pop(0)
@@ -59,7 +59,7 @@ def _play(world: World, scene: Scene, order: Order, served: list[str]) -> None:
                 return
             continue
         faults = _faults(scene, stage)
-        key = (world.digest(), tuple(actor.key() for actor in stage.actors))
+        key = (world.witness.look(), tuple(actor.key() for actor in stage.actors))
         choice = order.next(able + faults, key)
         order.told.append(f"{choice}: {_next_step(stage, choice)}")
         _do(stage, choice)
@@ -103,6 +103,7 @@ def _do(stage: Stage, choice: Choice) -> None:
     if choice.kind == "kill":
         stage.kill(actor)
     elif choice.kind == "cut":
+        actor.lost = True
         stage.cut(_lease_connections(actor))
         stage.settle()
     elif actor.state == READY:

@@ -19,6 +19,8 @@ class Scene:
     faults: what may befall the actors
     turns: passes of each runner, with what it puts in order after them
     seen: whether an add-on sees every write (the other way to write, D6)
+    requeues: how often somebody may ask for a job to be done once more
+    sets_done: whether somebody may set a job done that was not executed
     """
 
     name: str
@@ -30,6 +32,8 @@ class Scene:
     people: dict[str, Callable] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     seen: bool = False
+    requeues: int = 0
+    sets_done: bool = False
 
 
 def _jobs(number: int):
@@ -89,8 +93,15 @@ def _unlink(env):
     _first(env).unlink()
 
 
-def _same_key(env):
-    env["test.queue.effect"].with_delay(identity_key="same").leave("again")
+def _change(name: str):
+    """Change something, and have a job see it that has a key."""
+
+    def act(env):
+        query = "INSERT INTO test_queue_effect (name) VALUES (%s)"
+        env.cr.execute(query, (f"change of {name}",))
+        env["test.queue.effect"].with_delay(identity_key="same").leave("again")
+
+    return act
 
 
 def _keyed(effects):
@@ -107,12 +118,20 @@ SCENES: dict[str, Scene] = {
             _jobs(1),
             turns=4,
         ),
+        Scene("passes", "Two runners make a pass for one place", _jobs(2), 2, turns=1),
         Scene("places", "Two places, four jobs, two runners", _jobs(4), 2, capacity=2),
         Scene("death", "Somebody is killed at any step", _jobs(2), 2, faults=("kill",)),
         Scene(
             "cut",
             "A lease's own connection is lost at any step",
             _jobs(2),
+            faults=("cut",),
+        ),
+        Scene(
+            "late",
+            "Whose connection is lost comes to the end when others have the job",
+            _jobs(1),
+            turns=4,
             faults=("cut",),
         ),
         Scene(
@@ -135,6 +154,7 @@ SCENES: dict[str, Scene] = {
             "A job is cancelled and requeued beside the end before it",
             _chain,
             people={"anna": _cancel_last, "bert": _requeue_last},
+            requeues=1,
         ),
         Scene(
             "requeue",
@@ -142,12 +162,14 @@ SCENES: dict[str, Scene] = {
             _jobs(1),
             2,
             people={"anna": _requeue},
+            requeues=1,
         ),
         Scene(
             "set-done",
             "Somebody sets a job done on its way",
             _chain,
             people={"anna": _set_done},
+            sets_done=True,
         ),
         Scene(
             "write",
@@ -167,7 +189,7 @@ SCENES: dict[str, Scene] = {
             "The same key twice beside its execution",
             _keyed,
             1,
-            people={"anna": _same_key, "bert": _same_key},
+            people={"anna": _change("anna"), "bert": _change("bert")},
         ),
         Scene(
             "seen",

@@ -146,5 +146,10 @@ class Order:
         interrupts = choice.actor != usual.actor and usual.actor == last
         return Budget(interruptions - interrupts, faults)
 
+    @property
+    def faults(self) -> int:
+        """How many happened."""
+        return self._search.budget.faults - self._budget.faults
+
     def __str__(self) -> str:
         return "\n".join(f"  {each}" for each in self.told)

@@ -1,5 +1,4 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
 """The actors of a scene, of whom one at a time takes a step."""
 
 from __future__ import annotations
@@ -45,6 +44,9 @@ class Actor:
         self.next_step = ""
         #: uuid of the job whose body it is in
         self.running: str | None = None
+        #: the connection that shows that its job lives was cut, or the job deleted:
+        #: others may have the job by now, or its place
+        self.lost = False
         self.error: BaseException | None = None
         self.connections: list = []
         self._using: int | None = None
@@ -172,7 +174,8 @@ class Stage:
         """End connections under who uses them."""
         pids = [each.info.backend_pid for each in connections if not each.closed]
         self._query(
-            "SELECT count(pg_terminate_backend(pid, 10000)) FROM unnest(%s::int[]) AS pid",
+            "SELECT count(pg_terminate_backend(pid, 10000))"
+            "  FROM unnest(%s::int[]) AS pid",
             (pids,),
         )
         end = time.monotonic() + _PATIENCE

@@ -1,5 +1,4 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-# ruff: noqa: E501
 """The database in which the orders are played, and who works in it."""
 
 from __future__ import annotations
@@ -20,31 +19,17 @@ from odoo.addons.queue_job.jobrunner.config import Config
 from odoo.addons.queue_job.jobrunner.housekeeping import LOOK_AFTER, Housekeeper
 
 from .stage import Actor
-from .wire import current, stepping
+from .wire import stepping
+from .witness import Witness
 
 #: tables in which an order leaves something
 _TABLES = """
 SELECT c.relname FROM pg_class AS c
  WHERE c.relkind = 'r' AND c.relnamespace = current_schema::regnamespace
    AND (c.relname = 'test_queue_effect' OR c.relname ~ '^queue_job(_|$)')
-   AND c.relname !~ '_(channel|function|subscription|alert)' AND c.relname <> 'queue_job_watch'
+   AND c.relname !~ '_(channel|function|subscription|alert)'
+   AND c.relname <> 'queue_job_watch'
  ORDER BY c.relname
-"""
-_DIGEST = """
-SELECT md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), '')) FROM (
-    SELECT (id, state, ready, attempt, deaths, retry, barrier_id, release_due,
-            priority)::text AS row FROM queue_job
-     UNION ALL
-    SELECT (barrier_id, met, parent_id)::text FROM queue_job_edge
-     UNION ALL
-    SELECT (id, job_uuid)::text FROM test_queue_effect
-) AS all_rows
-"""
-_TOO_EARLY = """
-SELECT FROM queue_job AS job
-  JOIN queue_job_edge AS edge ON edge.barrier_id = job.barrier_id
-  JOIN queue_job AS parent ON parent.id = edge.parent_id
- WHERE job.uuid = %s AND parent.state <> 'done'
 """
 #: how often a request of a person is repeated, as Odoo does it
 _REPEATS = 5
@@ -68,9 +53,7 @@ class World:
         self.registry = registry
         self.control = control
         self.seen_writes = False
-        self.capacity = 1
-        self.problems: list[str] = []
-        self.stage = None
+        self.witness = Witness(self.query)
         #: requests that were sent and that nobody serves yet
         self.sent: list = []
         #: ids of jobs that somebody cancelled, and was told so
@@ -102,40 +85,14 @@ class World:
         ):
             stack.enter_context(patch.object(target, name, value, create=True))
         model = self.registry["test.queue.effect"]
-        stack.enter_context(patch.object(model, "leave", self._body(), create=True))
+        stack.enter_context(
+            patch.object(model, "leave", self.witness.body(), create=True)
+        )
         if self.seen_writes:
             everything = listeners.Listeners(create=True, write=True, unlink=True)
             stack.enter_context(patch.object(listeners, "of", lambda env: everything))
         stack.enter_context(stepping())
         return stack
-
-    def _body(self):
-        world = self
-
-        def leave(records, name, number=0):
-            """Leave an effect"""
-            uuid = records.env.context["job_uuid"]
-            world.body_begins(uuid)
-            records.env.cr.execute(
-                "INSERT INTO test_queue_effect (name, job_uuid) VALUES (%s, %s)",
-                (name, uuid),
-            )
-
-        return leave
-
-    def body_begins(self, uuid: str) -> None:
-        """Note who executes what; two at one job, or too many, are a problem."""
-        actor = current()
-        if actor is None:
-            return
-        others = [one for one in self.stage.actors if one.running and one is not actor]
-        if any(one.running == uuid for one in others):
-            self.problems.append(f"{actor.name}: the job is executed by two at once")
-        if self.query(_TOO_EARLY, (uuid,)):
-            self.problems.append(f"{actor.name}: a job runs before one it depends on")
-        if len(others) + 1 > self.capacity:
-            self.problems.append(f"{actor.name}: {len(others) + 1} jobs run at once")
-        actor.running = uuid
 
     # --------------------------------------------------------------------- the tables
 
@@ -145,7 +102,7 @@ class World:
         for free in lease_connections._free:
             free.close()
         lease_connections._free.clear()
-        self.capacity, self.problems = capacity, []
+        self.witness = Witness(self.query, capacity)
         self.sent, self.ended, self.cancelled = [], {}, set()
         self.query("; ".join(f"DELETE FROM {table}" for table in self._tables))
         for table in ("queue_job", "queue_job_barrier", "test_queue_effect"):
@@ -165,9 +122,6 @@ class World:
         """
         with self.registry.cursor() as cr:
             enqueue(api.Environment(cr, SUPERUSER_ID, {})["test.queue.effect"])
-
-    def digest(self) -> str:
-        return self.query(_DIGEST)[0][0]
 
     # --------------------------------------------------------------------- who is there
 
@@ -234,4 +188,4 @@ class World:
                     self.lease(None, 999, request)
                 if turn > 2 and not result.requests:
                     return
-        self.problems.append("jobs come back again and again")
+        self.witness.blame("jobs come back again and again")

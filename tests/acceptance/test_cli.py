@@ -116,7 +116,43 @@ class TestRun(CliCase):
         self.assertEqual(self.database.states(), {"done": 1, "pending": 2})
 
 
+#: a command in a process, and how many registries were made in it
+PROBE = """
+import sys
+from odoo.cli.command import find_command
+from odoo.modules.registry import Registry
+try:
+    find_command("queue_job")().run(sys.argv[1:])
+finally:
+    sys.stderr.write(f"registries: {len(Registry.registries)}")
+"""
+
+
 class TestReading(CliCase):
+    def test_what_sql_can_tell_makes_no_registry(self):
+        self.database.shell("env['test.queue.effect'].with_delay().leave('x')")
+        uuid = self.database.value("SELECT uuid FROM queue_job")
+        for command, registries in (
+            (["status"], 0),
+            (["channels"], 0),
+            (["list"], 0),
+            (["show", uuid], 0),
+            # ... and these do: what the code has, and what add-ons have overridden
+            (["check"], 1),
+            (["done", "--uuid", uuid], 1),
+        ):
+            with self.subTest(command):
+                options = ["-c", CONF, "-d", self.database.name]
+                done = subprocess.run(
+                    [PYTHON, "-c", PROBE, *command, *options],
+                    capture_output=True,
+                    text=True,
+                    timeout=PATIENCE,
+                    check=False,
+                )
+                self.assertIn(f"registries: {registries}", done.stderr)
+                self.assertTrue(done.stdout, done.stderr)
+
     def test_jobs_are_listed_and_shown_without_a_registry(self):
         self.database.shell(
             "env['test.queue.effect'].with_delay(description='One').leave('x')"
@@ -127,7 +163,7 @@ class TestReading(CliCase):
         self.assertIn("name: One", text)
         self.assertNotIn("Registry loaded", self.error)
         # ... which is said where one is
-        self.command("channels", "--verbose")
+        self.command("check", "--verbose", code=1)
         self.assertIn("Registry loaded", self.error)
         self.command("show", "nothing", code=2)
         self.assertIn("There is no job nothing", self.error)

@@ -51,7 +51,7 @@ partners.with_delay().recompute()
 partners[0].with_delay().message_post(body="Hello from a data record")
 for answer in ("nothing new", "busy", "soon", "unknown", "fine"):
     partners.with_delay(description=answer).synchronize(answer)
-partners.with_delay(description="no target").export()
+partners.with_delay(channel="root.export", description="lost").synchronize("unknown")
 print(partners.with_context(auto_delay_export=True).export("itself").uuid)
 """
 NO_MORE_TRIES = """

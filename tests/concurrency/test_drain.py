@@ -8,12 +8,16 @@ import unittest
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api, sql_db
+from odoo.modules import module as odoo_module
 from odoo.modules.registry import Registry
 from odoo.tools import config
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.console import Refused, benchmark, commands
 from odoo.addons.queue_job.console.draining import Busy, Drain
+from odoo.addons.queue_job.core import channel_config
+from odoo.addons.queue_job.jobrunner import config as runner_config
+from odoo.addons.queue_job.jobrunner.config import Config
 
 from ..acceptance.server import Database
 
@@ -49,6 +53,41 @@ class DrainCase(unittest.TestCase):
 
     def drain(self, *args, **options):
         return dict(+Drain(self.registry, *args, **options).run())
+
+
+class TestScheduledAction(DrainCase):
+    """Where a database has no runner."""
+
+    def run_with(self, **values):
+        """What the action executes while the configuration is this."""
+        with patch.object(runner_config, "get", lambda: Config(**values)):
+            # a test is no reason to execute nothing here
+            with patch.object(odoo_module, "current_test", False):
+                with self.registry.cursor() as cr:
+                    api.Environment(cr, SUPERUSER_ID, {})["queue.job"]._cron_run()
+
+    def clean(self):
+        super().clean()
+        self.database.query(
+            "DELETE FROM ir_config_parameter WHERE key = 'queue_job.channels'"
+        )
+
+    def test_channels_that_were_readable_stay_in_force_after_a_typo(self):
+        text = "root:1,root.closed:0"
+        specs = tuple(channel_config.parse(text))
+        self.run_with(channels=specs, channels_text=text)
+        self.enqueue()
+        self.database.query("UPDATE queue_job SET channel = 'root.closed'")
+        self.run_with(channels_error="piece 2 is wrong")
+        self.assertEqual(self.database.states(), {"pending": 1})
+
+    def test_channels_that_are_no_longer_configured_are_not_kept(self):
+        specs = tuple(channel_config.parse("root:0"))
+        self.run_with(channels=specs, channels_text="root:0")
+        self.run_with()
+        self.enqueue()
+        self.run_with(channels_error="piece 1 is wrong")
+        self.assertEqual(self.database.states(), {"done": 1})
 
 
 class TestDrain(DrainCase):

@@ -12,7 +12,7 @@ from odoo.modules.registry import Registry
 from odoo.tools import config
 
 from odoo.addons.queue_job import executor, storage
-from odoo.addons.queue_job.console import Refused, commands
+from odoo.addons.queue_job.console import Refused, commands, reading
 from odoo.addons.queue_job.console.draining import Resting
 from odoo.addons.queue_job.core import channel_config
 from odoo.addons.queue_job.jobrunner import config as runner_config
@@ -164,7 +164,7 @@ class TestNeutralized(RestCase):
     def test_status_says_why_and_what_to_do(self):
         self.neutralize()
         with self.registry.cursor() as cr:
-            found = commands.status(self.env(cr))
+            found = reading.status(cr)
             well, reasons = self.env(cr)["queue.job.stat"]._health()
         self.assertFalse(found["ok"] or well)
         self.assertEqual(found["executed_by"], "nobody")

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What users have tried over the network, and what it gets them now."""
 
+import json
 import logging
 import threading
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from unittest.mock import patch
 
 from werkzeug.exceptions import Forbidden
 
+from odoo import SUPERUSER_ID
 from odoo.exceptions import AccessError
 from odoo.http import Request
 from odoo.service.server import thread_local
@@ -101,6 +103,8 @@ class TestOverTheNetwork(AttackCase):
         self.assertFalse(parameters.get_param("queue_job.metrics_token"))
         settings.create({"queue_job_metrics_token": " new "}).execute()
         self.assertEqual(parameters.get_param("queue_job.metrics_token"), "new")
+        with self.assertRaisesRegex(AccessError, "Only administrators"):
+            settings.with_user(self.manager).set_values()
 
     def test_a_token_of_blanks_opens_nothing(self):
         parameters = self.env["ir.config_parameter"]
@@ -120,6 +124,32 @@ class TestOverTheNetwork(AttackCase):
         self.plain.company_ids += self.other
         job = self.enqueued({"company_id": self.other.id})
         self.assertEqual(job.company_id, self.other, "one of his own he may")
+
+    def test_nor_by_code_that_asks_for_no_rights(self):
+        """As superuser, Odoo takes any company of the context for the present one."""
+        self.enqueuing()
+        partners = self.env.registry["res.partner"]
+        enqueue, mine = partners.t_enqueue, self.plain.company_id
+        others = {"allowed_company_ids": self.other.ids}
+        for somebody in (lambda me: me.sudo(), lambda me: me.with_user(SUPERUSER_ID)):
+
+            def as_somebody(self, somebody=somebody):
+                return enqueue(somebody(self))
+
+            with patch.object(partners, "t_enqueue", as_somebody):
+                self.plain.company_ids = mine
+                self.assertEqual(self.enqueued(others).company_id, mine)
+                self.plain.company_ids += self.other
+                self.assertEqual(self.enqueued(others).company_id, self.other)
+
+        def elsewhere(me):
+            return enqueue(me.sudo().with_company(self.other))
+
+        self.plain.company_ids = mine
+        with patch.object(partners, "t_enqueue", elsewhere):
+            for context in ({}, {"allowed_company_ids": mine.ids}):
+                job = self.enqueued(context)
+                self.assertEqual(job.company_id, self.other, "what code says holds")
 
     def enqueued(self, context, user=None):
         user = user or self.plain
@@ -288,6 +318,29 @@ class TestSubscriptions(AttackCase):
         mine.unlink()
         self.refused(self.viewer, mine._name, "create", [{"last_sent_at": year}])
 
+    def test_nor_is_it_chosen_by_default(self):
+        """By the context of a call, or by a default that a user has stored."""
+        year = "9999-12-31 23:59:59"
+        for user in (self.viewer, self.manager):
+            subscriptions = self.subscriptions(user)
+            key = {"default_last_sent_at": year}
+            made = subscriptions.with_context(**key).create({})
+            self.assertLess(made.last_sent_at.year, 9999)
+            made.unlink()
+            defaults = self.env["ir.default"].with_user(user)
+            defaults.set(made._name, "last_sent_at", year, user_id=True)
+            made = subscriptions.create({})
+            self.assertLess(made.last_sent_at.year, 9999)
+
+    def test_nobody_says_by_default_that_code_declares_a_function(self):
+        functions = self.env["queue.job.function"].with_user(self.manager)
+        values = {"name": "<res.partner>.write"}
+        with self.assertRaises(AccessError):
+            functions.create({**values, "declared_by": "decorator"})
+        key = {"default_declared_by": "decorator"}
+        made = functions.with_context(**key).create(values)
+        self.assertEqual(made.declared_by, "record")
+
     def test_one_that_cannot_be_sent_stops_no_other(self):
         ill = self.subscriptions(self.viewer).create({})
         well = self.subscriptions(self.operator).create({})
@@ -323,13 +376,26 @@ class TestContextsOfRequests(HttpCase):
             {"context": "{'queue_job__no_delay': True}"},
             {"args": ["db", 2, "pw", "m", "f", [[1]], {"context": context}]},
             [("db", {"context": context})],
+            # pages that take several things as one parameter: exports, reports, sign-in
+            {"data": json.dumps({"model": "m", "context": context})},
+            {"data": json.dumps(["/report/html/x?context=%7B%22" + key + "%22:1%7D"])},
+            {"data": json.dumps(["/report/html/x?%63ontext={%22" + key + "%22:1}"])},
+            {"state": json.dumps({"d": "db", "c": context})},
+            {"data": json.dumps([{"data": json.dumps({"context": context})}])},
         ):
             with self.subTest(content):
                 self.assertTrue(any(_has(each, key) for each in _contexts(content)))
-        for content in ({"args": [context]}, {"job_uuid": "x"}, {"context": 3}, None):
+        for content in (
+            {"args": [context]},
+            {"job_uuid": "x"},
+            {"context": 3},
+            {"args": ["[", "{", "http://[?", f"what about {key}?", f'["{key}"]']},
+            None,
+        ):
             with self.subTest(content):
                 self.assertFalse(any(_has(each, key) for each in _contexts(content)))
         deep = {}
         for _level in range(10_000):
             deep = {"a": deep}
         self.assertFalse(list(_contexts(deep)))
+        self.assertFalse(list(_contexts("[" * 100_000)))

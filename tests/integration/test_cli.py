@@ -5,10 +5,12 @@ import contextlib
 import io
 import json
 import os
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from odoo.cli.command import find_command
 from odoo.tests.common import BaseCase
+from odoo.tools import config as odoo_config
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.console import (
@@ -19,7 +21,6 @@ from odoo.addons.queue_job.console import (
     texts,
 )
 from odoo.addons.queue_job.core import channel_config
-from odoo.addons.queue_job.models import queue_job_health
 
 from .test_operations import OperationsCase
 
@@ -32,7 +33,7 @@ class TestStatus(OperationsCase):
         self.job("failed", channel="root.one")
         self.job(ended=20)
         self.add_up()
-        found = commands.status(self.env)
+        found = self.status()
         self.assertFalse(found["ok"])
         text = texts.status(found)
         self.assertIn("jobs are executed by the runner", text)
@@ -59,14 +60,14 @@ class TestStatus(OperationsCase):
 
     def test_a_healthy_queue_is_as_it_was_asked_for(self):
         self.runner()
-        found = commands.status(self.env)
+        found = self.status()
         self.assertTrue(found["ok"])
         self.assertNotIn("ERROR", texts.status(found))
 
     def test_the_status_can_be_written_as_json(self):
         self.runner()
         self.waiting(10)
-        found = json.loads(json.dumps(commands.status(self.env)))
+        found = json.loads(json.dumps(self.status()))
         self.assertEqual(found["channels"][0]["pending"], 1)
         self.assertEqual(found["runners"][0]["pid"], 1)
         self.assertEqual(found["database"], self.cr.dbname)
@@ -75,7 +76,7 @@ class TestStatus(OperationsCase):
         self.waiting(10, "root.gone")
         self.channel("free", capacity=0)
         self.channel("strict", capacity=1, sequential=True, paused=True)
-        text = texts.status(commands.status(self.env))
+        text = texts.status(self.status())
         self.assertRegex(text, r"root.gone +- +0 +1")
         self.assertRegex(text, r"root.free +- ")
         self.assertRegex(text, r"root.strict +1 \(sequential, paused\)")
@@ -260,6 +261,16 @@ class TestReading(OperationsCase):
         self.assertIn("exc_message: no price", text)
         self.assertIn("attempt 1: failed", text)
 
+    def test_texts_of_a_job_are_no_lines_of_the_command(self):
+        text = "well\nstate: done\nattempt 1: done"
+        job = self.job("failed", exc_message=text, exc_info=text, result=text)
+        self.tried(job, "failed", exc_message=text, attempt=1)
+        lines = texts.job(reading.show(self.cr, self.uuid(job))).splitlines()
+        found = [line for line in lines if line.startswith(("state:", "attempt 1:"))]
+        self.assertEqual(len(found), 2)
+        self.assertEqual(found[0], "state: failed")
+        self.assertTrue(found[1].startswith("attempt 1: failed"))
+
     def test_no_such_job_is_refused(self):
         with self.assertRaisesRegex(Refused, "There is no job nothing"):
             reading.show(self.cr, "nothing")
@@ -269,13 +280,12 @@ class TestCheck(OperationsCase):
     def setUp(self):
         super().setUp()
         self.runner()
-        self.config = queue_job_health.odoo_config
         self.set(dbfilter="", workers=0)
 
     def set(self, **options):
         names = ["base", "web", "queue_job"]
         options = {"server_wide_modules": names, **options}
-        self.enterContext(patch.dict(self.config.options, options))
+        self.enterContext(patch.dict(odoo_config.options, options))
 
     def codes(self):
         found = checking.check(self.env)
@@ -374,6 +384,39 @@ class TestArguments(BaseCase):
 
     def test_odoo_finds_the_command(self):
         self.assertEqual(find_command("queue_job").name, "queue_job")
+
+    def test_what_jobs_say_commands_no_terminal(self):
+        command = find_command("queue_job")
+        names = command.run.__globals__  # Odoo loads the file, and no module
+        said = "\x1b]0;owned\x07 \x9b2J"
+
+        def show(_options, _registry):
+            return {"ok": True, "text": said}, lambda found: found["text"]
+
+        def refuse(_options, _registry):
+            raise Refused(said)
+
+        for act, json_, stream in (
+            (show, False, "stdout"),
+            (show, True, "stdout"),
+            (refuse, False, "stderr"),
+        ):
+            options = SimpleNamespace(act=act, json=json_, command="show")
+            with (
+                self.subTest(act=act.__name__, json=json_),
+                patch.dict(
+                    names,
+                    _parse=lambda *_args, options=options: options,
+                    _database=lambda _options: "t",
+                    _registry=lambda _database: None,
+                ),
+                patch(f"sys.{stream}", io.StringIO()) as written,
+                self.assertRaises(SystemExit),
+            ):
+                command().run([])
+            self.assertIn("owned", written.getvalue())
+            for sign in "\x1b\x07\x9b":
+                self.assertNotIn(sign, written.getvalue())
 
     def test_a_command_is_needed(self):
         self.assertIn("COMMAND", self.refused())

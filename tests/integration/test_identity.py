@@ -4,7 +4,9 @@
 from odoo.models import BaseModel
 from odoo.tests.common import TransactionCase, new_test_user
 
-from odoo.addons.queue_job.job import Job
+from odoo.addons.queue_job.job import Job, identity_exact
+
+from . import exact_keys
 
 GROUPS = ("base.group_portal", "base.group_user", "queue_job.group_queue_job_manager")
 
@@ -185,3 +187,101 @@ class TestFoundJob(TwinCase):
             _job, twin = self.twins(self.env.user, False)
             raise _Undone
         self.assertFalse(twin.exists())
+
+
+LONG_KEYS = {
+    "10 bytes": "k" * 10,
+    "an index row": "k" * 2704,
+    "more than that": "k" * 10_000,
+    "of many letters": "".join(map(chr, range(0x4E00, 0x4E00 + 5000))),
+    "beyond ASCII": "é" * 900,
+    "long, beyond ASCII": "Größe" * 3000,
+    "of text that cannot be compressed": "".join(
+        chr(33 + number * number % 91) for number in range(2600)
+    ),
+}
+
+
+class TestLongKeys(TwinCase):
+    def test_a_key_of_any_length_finds_its_job(self):
+        model = self.env["queue.job"]
+        for name, key in LONG_KEYS.items():
+            with self.subTest(name):
+                job = self.effect.with_delay(identity_key=key).rename("after")
+                again = self.effect.with_delay(identity_key=key).rename("after")
+                self.assertEqual(again.uuid, job.uuid)
+                record = job.db_record()
+                again = self.effect.with_delay(identity_key=key).rename("after")
+                self.assertEqual(again, record)
+                other = Job(self.effect.rename, args=("x",), identity_key=key)
+                self.assertEqual(other.job_record_with_same_identity_key(), record)
+                for domain in (
+                    [("identity_key", "=", key)],
+                    [("identity_key", "in", [key, "another"])],
+                    [("identity_key", "!=", key + "x"), ("id", "=", record.id)],
+                    [("identity_key", "=like", key[:100] + "%")],
+                ):
+                    self.assertIn(record, model.search(domain), domain[0][1])
+                    self.assertEqual(record.filtered_domain(domain), record)
+                for domain in (
+                    [("identity_key", "!=", key)],
+                    [("identity_key", "=", key + "x")],
+                    [("identity_key", "not in", [key])],
+                ):
+                    self.assertNotIn(record, model.search(domain), domain[0][1])
+                    self.assertFalse(record.filtered_domain(domain))
+                self.assertLessEqual(len(record.identity_key.encode()), 2600)
+
+    def test_one_key_that_begins_another_is_another(self):
+        one, two = ("k" * number for number in (9_999, 10_000))
+        first = self.effect.with_delay(identity_key=one).rename("x")
+        second = self.effect.with_delay(identity_key=two).rename("x")
+        self.assertNotEqual(first.uuid, second.uuid)
+
+
+class TestExactKeys(TwinCase):
+    def test_equal_arguments_have_one_key_and_others_another(self):
+        found = exact_keys.keys(self.env)
+        for name, keys in found.items():
+            self.assertEqual(len(set(keys)), 1, name)
+        self.assertEqual(len({keys[0] for keys in found.values()}), len(found))
+
+    def test_the_key_of_a_job_that_was_read_back_is_the_same(self):
+        for name, values in exact_keys.arguments(self.env).items():
+            with self.subTest(name):
+                delayed = self.effect.with_delay(identity_key=identity_exact)
+                job = delayed.rename(values[0])
+                self.env.flush_all()
+                self.env.invalidate_all()
+                loaded = Job.load(self.env, job.uuid)
+                self.assertEqual(identity_exact(loaded), job.identity_key)
+
+    def test_it_is_of_the_records_whatever_their_order(self):
+        effects = self.effect + self.effect.copy()
+        one, two = (
+            identity_exact(Job(each.rename, args=("x",)))
+            for each in (effects, effects[1] + effects[0])
+        )
+        self.assertEqual(one, two)
+
+    def test_each_user_and_the_superuser_have_keys_of_their_own(self):
+        everybody = [self.env(user=user, su=su) for user in self.users for su in (0, 1)]
+        jobs = [
+            self.effect.with_env(env)
+            .with_delay(identity_key=identity_exact)
+            .rename("after")
+            for env in everybody
+            for _turn in range(2)
+        ]
+        self.assertEqual(len({job.uuid for job in jobs}), len(everybody))
+        self.assertEqual(len({job.identity_key for job in jobs}), len(everybody))
+
+    def test_a_function_that_returns_none_leaves_the_job_without_a_key(self):
+        for key in (lambda job: None, lambda job: False, lambda job: ""):
+            jobs = [
+                self.effect.with_delay(identity_key=key).rename("after")
+                for _turn in range(2)
+            ]
+            self.assertNotEqual(jobs[0].uuid, jobs[1].uuid)
+            self.assertFalse(jobs[0].identity_key)
+            self.assertFalse(jobs[0].db_record().identity_key)

@@ -29,8 +29,15 @@ class TestMaskingAtTheSource(TransactionCase):
         )
         self.effects = self.env["test.queue.effect"]
 
+        def t_any(self, *args, **kwargs):
+            pass
+
+        effects = type(self.effects)
+        effects.t_any = t_any
+        self.addCleanup(delattr, effects, "t_any")
+
     def job(self, **kwargs):
-        job = self.effects.with_delay().undeclared(**kwargs).db_record()
+        job = self.effects.with_delay().t_any(**kwargs).db_record()
         self.env.flush_all()
         self.env.invalidate_all()
         return job.with_user(self.manager)
@@ -53,6 +60,76 @@ class TestMaskingAtTheSource(TransactionCase):
         for text in (job.func_string, job.arguments_display, job.kwargs):
             self.assertIn("seen", str(text))
             self.assertNotIn("s3cret", str(text))
+
+    def test_a_name_of_data_takes_no_time(self):
+        """Each of its words was tried with all behind it: hours, for such a one."""
+        names = MaskedNames("password, api_key")
+        for name in ("aB" * 200_000, "a1" * 200_000, "apiKE" * 100_000):
+            self.assertNotIn(name, names)
+        for name in ("aB" * 200_000 + "_pass_word", "api" * 9 + "ApiKey" * 50_000):
+            self.assertIn(name, names)
+        self.assertLess(max(map(len, names._known), default=0), 100, "nor memory")
+
+    def test_json_in_a_json_text_hides_as_much(self):
+        """Earlier versions wrote it so, and it is read as the call it is."""
+        broken = '{"password": "s3cret"'
+        for kwargs in ('{"password": "s3cret", "shown": "seen"}', broken):
+            job = self.job(shown="seen")
+            self.env.cr.execute(
+                "UPDATE queue_job SET kwargs = to_jsonb(%s::text),"
+                " args = to_jsonb(%s::text) WHERE id = %s",
+                (kwargs, '[{"api_key": "s3cret"}]', job.id),
+            )
+            job.invalidate_recordset()
+            found = call_kw(job, "read", [job.ids, ["args", "kwargs"]], {})
+            found += [job.arguments_display]
+            self.assertNotIn("s3cret", str(found))
+            self.assertEqual("seen" in str(found), kwargs != broken)
+
+    def test_the_arguments_of_a_method_that_has_gone_are_hidden(self):
+        job = self.effects.with_delay().t_any("s3cret").db_record()
+        self.env.flush_all()
+        for place in ({"method_name": "gone"}, {"model_name": "gone"}):
+            (column, value), *_others = place.items()
+            self.env.cr.execute(
+                f"UPDATE queue_job SET {column} = %s WHERE id = %s", (value, job.id)
+            )
+            self.env.invalidate_all()
+            found = job.with_user(self.manager).read(["args", "arguments_display"])
+            self.assertNotIn("s3cret", str(found))
+
+    def test_arguments_are_hidden_whatever_an_override_calls_them(self):
+        effects = type(self.effects)
+
+        def named(self, shown, password=None):
+            pass
+
+        def passing(self, *args, **kwargs):
+            pass
+
+        def rest(self, shown, *passwords_and_token):
+            pass
+
+        origin = next(each for each in effects.__mro__ if "leave" in vars(each))
+        for base, override, args in (
+            (named, passing, ["s3cret"]),
+            (passing, named, ["s3cret"]),
+            (passing, rest, ["s3cret", "s3cret too"]),
+        ):
+            base.__name__ = override.__name__ = "t_secret"
+            with (
+                self.subTest(base=base, override=override),
+                patch.object(origin, "t_secret", base, create=True),
+                patch.object(effects, "t_secret", override, create=True),
+            ):
+                self.env.registry.clear_cache()
+                job = self.effects.with_delay().t_secret("seen", *args).db_record()
+                self.env.flush_all()
+                self.env.invalidate_all()
+                texts = (job.func_string, *job.with_user(self.manager).args)
+                self.assertNotIn("s3cret", str(texts))
+                self.assertEqual(texts[1], "seen")
+        self.env.registry.clear_cache()
 
     def test_code_and_templates_read_what_anybody_may_read(self):
         job = self.job(password="s3cret")
@@ -128,7 +205,7 @@ class TestMaskingAtTheSource(TransactionCase):
             logging.getLogger("odoo").warning("there is always a line")
             for _index in range(number):
                 delayed = self.effects.with_delay(description="refused")
-                delayed.undeclared(password="s3cret", shown="seen")
+                delayed.t_any(password="s3cret", shown="seen")
             error = None
             try:
                 self.env["queue.job"].flush_model()

@@ -241,4 +241,8 @@ class TestMessages(TransactionCase):
         page = "\n".join([HEAD, *self.rows()])
         if os.environ.get("QUEUE_JOB_WRITE_MESSAGES"):
             PAGE.write_text(page, encoding="utf-8")
-        self.assertEqual(PAGE.read_text(encoding="utf-8"), page)
+        said, written = (
+            re.sub(r"takes [0-9]{8} bytes", "takes 11534433 bytes", text)
+            for text in (page, PAGE.read_text(encoding="utf-8"))
+        )  # the ids of a database may have a digit more
+        self.assertEqual(written, said)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from odoo.tests.common import HttpCase, get_db_name, tagged
+from odoo.tools import config as odoo_config
 
-from odoo.addons.queue_job.console import commands, texts
+from odoo.addons.queue_job.console import reading, texts
 from odoo.addons.queue_job.core import channel_config, histogram
 from odoo.addons.queue_job.jobrunner import config as runner_config
 from odoo.addons.queue_job.jobrunner.config import Config
-from odoo.addons.queue_job.models import queue_job_health, queue_job_stat
+from odoo.addons.queue_job.overview import series
 from odoo.addons.queue_job.storage import backlog
 
 from ..documentation import ROOT
@@ -42,8 +43,7 @@ class OperationsCase(RollupCase):
 
     def serve(self, server_wide):
         names = ["base", "web", *(["queue_job"] if server_wide else [])]
-        config = queue_job_health.odoo_config
-        patched = patch.dict(config.options, {"server_wide_modules": names})
+        patched = patch.dict(odoo_config.options, {"server_wide_modules": names})
         patched.start()
         self.addCleanup(patched.stop)
 
@@ -82,6 +82,10 @@ class OperationsCase(RollupCase):
             **{"ready": True, "priority": 10, **values},
         )
 
+    def status(self):
+        self.env.flush_all()
+        return reading.status(self.cr)
+
     def codes(self):
         return [each["code"] for each in self.stat._overview()["problems"]]
 
@@ -101,7 +105,7 @@ class TestConfigurationOfServers(OperationsCase):
     def test_the_status_tells_what_the_servers_use_and_not_what_the_shell_has(self):
         self.configure(channels=tuple(channel_config.parse("root:9")))
         self.runner(configuration=self.told())
-        found = commands.status(self.env)
+        found = self.status()
         by_name = {each["name"]: each for each in found["channels"]}
         self.assertEqual(by_name["root"]["capacity"], 3)
         self.assertEqual(by_name["root.export"]["capacity"], 1)
@@ -112,7 +116,7 @@ class TestConfigurationOfServers(OperationsCase):
 
     def test_a_typo_of_a_server_is_a_problem_for_status_health_and_dashboard(self):
         self.runner(configuration=self.told(channels_error="piece 2 is wrong"))
-        found = commands.status(self.env)
+        found = self.status()
         self.assertFalse(found["ok"])
         self.assertIn("the last that could be read", texts.status(found))
         well, reasons = self.stat._health()
@@ -229,7 +233,7 @@ class TestOverview(OperationsCase):
         self.assertEqual(root["pending"], 101)
         self.assertIs(root["capped"], True)
         self.assertEqual((one["pending"], one["capped"]), (1, False))
-        self.assertIn(" 101+ ", texts.status(commands.status(self.env)))
+        self.assertIn(" 101+ ", texts.status(self.status()))
         # not tried again at once
         self.patch(backlog, "_COUNT", "this is no SQL")
         self.assertEqual(self.channel_of("root")["pending"], 101)
@@ -364,7 +368,7 @@ class TestSeries(OperationsCase):
         self.set_clock(self.now)
 
     def set_clock(self, now):
-        patched = patch.object(queue_job_stat.clock, "now", lambda _cr: now)
+        patched = patch.object(series.clock, "now", lambda _cr: now)
         patched.start()
         self.addCleanup(patched.stop)
 

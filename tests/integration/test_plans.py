@@ -1,6 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """With many rows the queue's statements read their index, never the table."""
 
+import os
+import unittest
 from contextlib import closing
 
 from odoo.tests.common import TransactionCase
@@ -13,9 +15,13 @@ from odoo.addons.queue_job.storage import (
     identity,
     insertion,
     recovery,
+    repair,
     retention,
+    rollup,
     schedule,
 )
+
+from ..acceptance.server import Database, connection
 
 ROWS = 50_000
 
@@ -223,6 +229,105 @@ class TestPlansOfAnyMoment(TransactionCase):
     def plan(self, query, params):
         self.env.cr.execute("EXPLAIN (FORMAT JSON) " + query, params)
         return self.env.cr.fetchone()[0][0]["Plan"]
+
+
+#: jobs that are done, beside those that the queue looks at
+DONE_ROWS = int(os.environ.get("QUEUE_JOB_TEST_ROWS", "30000"))
+#: what a call may read, however many rows there are: some looks into indexes
+BUFFERS = 250
+_INSERT = """
+INSERT INTO queue_job (uuid, state, channel, model_name, method_name, priority,
+                       date_created, date_done, {more})
+SELECT md5(random()::text || number), 'done', 'root.c' || number %% 7, 'res.users',
+       '_test_job', 10, now() - interval '2 days', now() - interval '1 day', {values}
+  FROM generate_series(1, %s) AS number
+"""
+_OF_MOMENT = "func_string = 'moment'"
+
+
+class TestBuffersOfAnyMoment(unittest.TestCase):
+    """What runs by the clock, or for each job, reads as little in a large table."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        database = cls.enterClassContext(Database("plans"))
+        cls.cr = cls.enterClassContext(connection(database.name)).cursor()
+        # nobody takes statistics at another moment
+        cls.cr.execute("ALTER TABLE queue_job SET (autovacuum_enabled = off)")
+        cls.insert(DONE_ROWS, "NULL")
+        cls.insert(3000, "'moment'")
+        cls.insert(10, "'alive'")
+        cls.cr.execute(
+            "UPDATE queue_job SET state = 'pending', date_done = NULL, ready = true"
+            " WHERE func_string = 'alive'"
+        )
+
+    @classmethod
+    def insert(cls, number, mark):
+        cls.cr.execute(_INSERT.format(more="func_string", values=mark), (number,))
+
+    def statements(self):
+        """``{name: (settings, query, params)}``"""
+        short = schedule._BEGIN_SHORT
+        lease = "BEGIN; " + execution._PLANS.replace("SET ", "SET LOCAL ")
+        stale = {"runner": 1, "flying": [], "grace": 1, "silence": 60}
+        line, place = ["root", "root.c1"], (10, "2020-01-01", 1)
+        slice_ = {"since": "2020-01-01", "until": "2020-01-01 00:01:00"}
+        slice_ |= {"cancelled_since": "2020-01-01", "cancelled_until": "2020-01-02"}
+        turn = {"after": 0, "limit": 5000}
+        rule = {"channel": "root.c1", "days": 30, "limit": 100}
+        return {
+            "look": (short, schedule._LOOK, None),
+            "promote": (short, schedule._PROMOTE_DUE, {"limit": 100}),
+            "read": (short, schedule._READ, None),
+            "candidates": (short, schedule._CANDIDATES, (["root.c1"], [4], [])),
+            "stale": (short, recovery._RELEASE_STALE, stale),
+            "orphans": (short, recovery._ORPHANS, {"grace": 1, "limit": 100}),
+            "release due": (short, graph._RELEASE_DUE, None),
+            "channels": (short, recovery._WAITING_CHANNELS, None),
+            "channelless": (short, recovery._ADOPT_CHANNELLESS, None),
+            "unmet": (short, repair._UNMET, turn),
+            "barriers": (short, repair._WAITED_FOR, turn),
+            "figures": (
+                short,
+                rollup._ADD_UP,
+                {**slice_, "grains": list(rollup.GRAINS)},
+            ),
+            "start": (lease, STATEMENTS.start.query, ("w", 1, 1, "u", 1)),
+            "reserve": (lease, STATEMENTS.reserve.query, ("root.c1", line, 1)),
+            "fairly": (lease, STATEMENTS.reserve_fairly.query, ("root.c1", line, 1)),
+            "behind": (
+                lease,
+                STATEMENTS.reserve_behind.query,
+                ("root.c1", line, *place, 1),
+            ),
+            "old": (short, retention._OLD.format(functions="", free=""), rule),
+            "old channels": (short, retention._CHANNELS, {"state": "done"}),
+        }
+
+    def buffers(self, settings, query, params):
+        self.cr.execute(settings)
+        try:
+            self.cr.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query, params)
+            plan = self.cr.fetchone()[0][0]["Plan"]
+        finally:
+            self.cr.execute("ROLLBACK")
+        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+    def check(self, moment):
+        for name, call in self.statements().items():
+            with self.subTest(moment=moment, statement=name):
+                self.assertLess(self.buffers(*call), BUFFERS)
+
+    def test_no_call_reads_more_than_some_entries_of_indexes(self):
+        self.check("never analyzed")
+        for moment, assignments in MOMENTS.items():
+            self.cr.execute(f"UPDATE queue_job SET {assignments} WHERE {_OF_MOMENT}")
+            self.cr.execute("ANALYZE queue_job")
+            self.cr.execute(f"UPDATE queue_job SET {_DONE} WHERE {_OF_MOMENT}")
+            self.cr.execute("VACUUM queue_job")
+            self.check(moment)
 
 
 def _whole_scans(plan):

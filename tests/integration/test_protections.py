@@ -35,6 +35,7 @@ CONTEXT_KEYS = {
     "lang": "the language of a text",
     "job_state": "the filter of a list",
     "context_key": "named by code, for calls that it may delay or not",
+    "_COMPANIES": "sent(): checked against the companies of the user",
     "key": "of the lists above and below",
 }
 
@@ -146,6 +147,27 @@ class TestTexts(ProtectionCase):
         with patch.object(type(job), "_message_failed_job", lambda _job: self.MARKUP):
             job._message_post_on_failure()
         self.assertEscaped(job.message_ids)
+
+    def test_nobody_outside_follows_the_jobs_that_he_causes(self):
+        """What fails inside is told by mail to the followers of a job."""
+        portal = new_test_user(self.env, "t_portal", "base.group_portal")
+        for user, follows in ((portal, False), (self.plain, True)):
+            delayed = self.partner.with_user(user).sudo().with_delay().write({})
+            job = delayed.db_record().sudo()
+            job._message_post_on_failure()
+            followers = job.message_partner_ids
+            self.assertEqual(user.partner_id in followers, follows, user.login)
+            self.assertIn(self.manager.partner_id, followers)
+
+    def test_records_are_named_as_the_user_of_the_job_may_read_them(self):
+        secret = self.env["ir.config_parameter"].create({"key": "s3cret", "value": "x"})
+        for user, told in (
+            (self.plain, False),
+            (self.env.ref("base.user_admin"), True),
+        ):
+            delayed = secret.with_user(user).sudo().with_delay().write({"value": "y"})
+            job = delayed.db_record().sudo()
+            self.assertEqual("s3cret" in job._message_failed_job(), told, user.login)
 
     def test_what_a_pattern_means_by_itself_is_escaped_in_names(self):
         channels = self.env["queue.job.channel"]

@@ -245,6 +245,13 @@ class TestWhatBreaksTheSeal(SealCase):
         job.with_context(**key).write({"args": ("corrected",)})
         self.assertFalse(self.is_sealed(job))
 
+    def test_no_code_without_the_key_keeps_the_seal(self):
+        """Whatever an add-on lets through that has writing in its hands."""
+        job = self.delayed()
+        with patch.object(type(job), "_check_edit"):
+            job.sudo().write({"args": ("changed",)})
+        self.assertFalse(self.is_sealed(job))
+
     def test_on_fail_and_stored_values_of_a_refused_job_are_not_asked(self):
         job = self.delayed()
         self.change(job)

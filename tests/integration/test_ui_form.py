@@ -1,9 +1,12 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user
 
 from odoo.addons.queue_job import storage
 from odoo.addons.queue_job.delay import chain, group
+from odoo.addons.queue_job.models import queue_job_timeline
 
 
 class FormCase(TransactionCase):
@@ -174,6 +177,11 @@ class TestGraph(FormCase):
     def test_a_larger_graph_is_cut(self):
         picture = self.grid(10).graph_picture(limit=15)
         self.assertEqual((len(picture["jobs"]), picture["total"]), (15, 20))
+        job = self.grid(10)
+        with patch.object(queue_job_timeline, "_MOST_DRAWN", 15):
+            for asked, drawn in ((10**9, 15), (0, 15), (None, 15), (3, 3), (-5, 1)):
+                picture = job.graph_picture(limit=asked)
+                self.assertEqual((len(picture["jobs"]), picture["total"]), (drawn, 20))
 
     def test_a_job_outside_of_graphs_has_an_empty_picture(self):
         self.assertEqual(

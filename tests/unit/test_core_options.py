@@ -22,7 +22,10 @@ class TestAccepted(unittest.TestCase):
             (lambda: options.description("Größe"), "Größe"),
             (lambda: options.identity_key("k"), "k"),
             (lambda: options.identity_key("é" * 400), "é" * 400),
+            (lambda: options.identity_key("é" * 1300), "é" * 1300),
             (lambda: len(options.identity_key(long_key)) < 250, True),
+            (lambda: options.identity_key("k" * 2600), "k" * 2600),
+            (lambda: len(options.identity_key("k" * 2601)) < 250, True),
             (
                 lambda: options.did_you_mean("root.fare", ["root.fair"]),
                 " Did you mean 'root.fair'?",

@@ -55,6 +55,12 @@ class TestText(unittest.TestCase):
         self.assertEqual(plain.one_line("a\nb\x1b[31m"), "a\\nb\\x1b[31m")
         self.assertEqual(plain.block("a\nb\rc"), "    a\n    b\\rc")
 
+    def test_no_text_commands_a_terminal(self):
+        for sign in "\x1b\x9b\r\x08\x7f\u202e":
+            with self.subTest(repr(sign)):
+                self.assertNotIn(sign, plain.screen(f"a{sign}[2Jb"))
+        self.assertEqual(plain.screen("a\n\tb"), "a\n\tb")
+
 
 class TestErrors(unittest.TestCase):
     def test_what_an_error_says_is_told_whatever_it_does(self):
