@@ -344,6 +344,8 @@ class TestCutOff(EndCase):
             records._leave("done")
 
         self.body(body)
+        # The end comes before the watch looks, which would have a new connection made.
+        self.enterContext(patch.object(watching._Watch, "_look_at_holds"))
         with self.assertLogs("odoo.addons.queue_job.executor.claiming") as logs:
             self.assertEqual(self.drain(), {"done": 1})
         self.assertIn("lease has lost its transaction", logs.output[0])
