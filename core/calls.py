@@ -75,11 +75,10 @@ class _Shape(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def _shape(function: Callable[..., Any]) -> _Shape:
     signature = _signature(function)
-    parameters = list(signature.parameters.values()) if signature else []
-    if not parameters or parameters[0].kind not in _FIRST:
+    first = next(iter(signature.parameters.values()), None) if signature else None
+    if signature is None or first is None or first.kind not in _FIRST:
         return _Shape((), False, frozenset(), ("the recordset",))
-    if parameters[0].kind in _BY_PLACE:
-        parameters = parameters[1:]
+    parameters = _behind_recordset(signature)
     single = [each for each in parameters if each.kind not in _NOT_NAMED]
     return _Shape(
         tuple(each.name for each in single if each.kind in _BY_PLACE),
@@ -110,7 +109,7 @@ def _meant(
     """What was meant by the first keyword that the method does not have."""
     known = [
         each.name
-        for each in list(signature.parameters.values())[1:]
+        for each in _behind_recordset(signature)
         if each.kind not in _NOT_NAMED
     ]
     for key in kwargs:
@@ -122,8 +121,14 @@ def _meant(
 
 
 def _without_self(signature: inspect.Signature) -> str:
-    parameters = list(signature.parameters.values())
-    if parameters and parameters[0].kind in _BY_PLACE:
-        parameters = parameters[1:]
+    parameters = _behind_recordset(signature)
     plain = [each.replace(annotation=Parameter.empty) for each in parameters]
     return options.cut(str(inspect.Signature(plain)), _LONGEST_SIGNATURE)
+
+
+def _behind_recordset(signature: inspect.Signature) -> list[Parameter]:
+    """The parameters without the one by whose place the recordset is given."""
+    parameters = list(signature.parameters.values())
+    if parameters and parameters[0].kind in _BY_PLACE:
+        return parameters[1:]
+    return parameters

@@ -50,7 +50,7 @@ class Room:
         """
         steps = int(max(0.0, now - self._grown_at) / GROW_AFTER)
         self._grow(steps)
-        self._grown_at += steps and steps * GROW_AFTER
+        self._grown_at += steps * GROW_AFTER
         free = max(0, self.allowed - under_way)
         return max(1, free // max(1, hungry)) if free else 0
 

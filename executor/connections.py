@@ -142,11 +142,7 @@ class LeaseCursor:
     @property
     def lost(self) -> bool:
         """Has the server hung up, or the network died? An idle server says nothing."""
-        if self._cnx.closed:
-            return True
-        look = select.poll()  # unlike select(), for any number of open files
-        look.register(self._cnx.fileno(), select.POLLIN)
-        return bool(look.poll(0))
+        return shows(self._cnx, select.POLLIN)
 
     @property
     def usable(self) -> bool:
@@ -156,6 +152,16 @@ class LeaseCursor:
 
     def close(self) -> None:
         self._cnx.close()
+
+
+def shows(cnx, events: int) -> bool:
+    """Is there one of these events on a connection, or is it closed on this side?"""
+    look = select.poll()  # unlike select(), for any number of open files
+    try:
+        look.register(cnx.fileno(), events)
+    except psycopg2.Error:
+        return True  # closed, be it at this moment by another thread
+    return bool(look.poll(0))
 
 
 _lock = threading.Lock()

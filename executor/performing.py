@@ -88,7 +88,7 @@ def _heed_stop(job) -> None:
     row = job._lease.row if job._lease is not None else None
     if row is not None and row.stopped:
         reasons = storage.transition.stops(job.env.cr, [job._id])
-        raise JobCancelled(reasons.get(job._id) or "Stopped")
+        raise JobCancelled(reasons.get(job._id, storage.transition.STOPPED))
 
 
 def _start(job) -> None:

@@ -184,7 +184,7 @@ def _write(env, job, decision, trouble):
         # Who asked for the stop does not ask for one try, but for the job to end.
         stop = storage.transition.take_stop(env.cr, job._id)
         if stop is not None:
-            decision = outcome.Cancelled(stop[0] or "Stopped")
+            decision = outcome.Cancelled(stop)
     if isinstance(decision, outcome.Retry):
         _retry(env, job, decision)
     elif isinstance(decision, outcome.Cancelled):

@@ -37,6 +37,7 @@ from .. import storage
 from ..core.outcome import Kind
 from ..log_lines import get_logger
 from ..storage.locks import REGAIN
+from . import connections
 from .claiming import Hold, Lease
 
 _logger = get_logger(__name__)
@@ -176,7 +177,8 @@ class _Watch:
     def _is_too_late(each: Watched) -> bool:
         """Is the body's own connection gone as well, or may the job be taken soon?"""
         late = time.monotonic() - each.lost_at >= REGAIN
-        return late or _is_hung_up(each.connection)
+        # Its thread may be using it: what is left to be read says nothing.
+        return late or connections.shows(each.connection, _HUNG_UP)
 
     @staticmethod
     def _judge_by_time(jobs):
@@ -196,7 +198,7 @@ class _Watch:
         if each.lease is None:
             with sql_db.db_connect(each.dbname).cursor() as cr:
                 found = storage.transition.stops(cr, [each.job_id])
-            return found[each.job_id] or "Stopped" if found else None
+            return found.get(each.job_id)
         try:
             with each.looking:
                 return each.lease.stop_reason() if each in self._jobs else None
@@ -249,16 +251,6 @@ def _bury(each: Watched) -> None:
     except Exception:
         text = "job %s: its end could not be written"
         _logger.exception(text, each.uuid, extra=each.extra())
-
-
-def _is_hung_up(connection) -> bool:
-    """Has the other end of a connection, which its thread may be using, gone?"""
-    look = select.poll()
-    try:
-        look.register(connection.fileno(), _HUNG_UP)
-    except psycopg2.Error:
-        return True  # closed here
-    return bool(look.poll(0))
 
 
 def _raise_in(thread_id: int, exception: type[BaseException]) -> None:

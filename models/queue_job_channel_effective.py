@@ -63,19 +63,16 @@ class QueueJobChannel(models.Model):
             channel.effective_paused = settings.paused or settings.capacity == 0
 
     @api.model
-    def _in_force(self, channels=(), configured=None):
+    def _in_force(self, channels=()):
         """``{complete name: core.channel_config.Effective}`` of all channels.
 
         :param channels: records whose values count as they are in the cache
-        :param configured: channels of a configuration (default: that of this server)
         """
         known = {each.complete_name: each for each in self.sudo().search([])}
         known.update({each.complete_name or ROOT: each for each in channels})
         records = [each._spec(name) for name, each in known.items()]
-        if configured is None:
-            config = runner_config.get()
-            configured = runner_configured.channels(self.env.cr, config)
-        return channel_config.merge(records, configured)
+        wanted = runner_configured.channels(self.env.cr, runner_config.get())
+        return channel_config.merge(records, wanted)
 
     def _spec(self, name):
         return channel_config.ChannelSpec(

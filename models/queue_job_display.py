@@ -84,7 +84,8 @@ class QueueJob(models.Model):
         model = self.env.registry.get(model_name)
         if not callable(getattr(model, method_name or "", None)):
             return _EVERY
-        ways = [vars(each).get(method_name) for each in model.__mro__]
+        own = [vars(each) for each in model.__mro__]
+        ways = [each[method_name] for each in own if method_name in each]
         return sorted({place for way in ways for place in _hidden_places(way, names)})
 
     def _hide_arguments(self, field, stored):

@@ -14,7 +14,7 @@ BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
 _LIMITS = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    "transaction_timeout": "0",  # since PostgreSQL 17
+    "transaction_timeout": "0",
     "statement_timeout": "20s",
     "lock_timeout": "10s",
 }
@@ -22,13 +22,14 @@ _SET_LIMITS = """
 SELECT set_config(name, %s::jsonb ->> name, false)
   FROM pg_settings WHERE name IN (SELECT jsonb_object_keys(%s::jsonb))
 """
-#: those that end a body which is busy elsewhere, and since which PostgreSQL: a job has
-#: its own limit of time
-_IDLE = {
-    "idle_in_transaction_session_timeout": 0,
-    "idle_session_timeout": 140000,
-    "transaction_timeout": 170000,
-}
+# those that end a body which is busy elsewhere: a job has its own limit of time
+_IDLE = (
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
+# since which PostgreSQL there are those that are not in each
+_SINCE = {"idle_session_timeout": 140000, "transaction_timeout": 170000}
 # Odoo's pool has DISCARD ALL executed, which cannot be a part of a round trip. These
 # are its parts; plans are kept, they are nobody's state.
 _RESET = """
@@ -51,7 +52,7 @@ def begin_pooled(server_version: int) -> str:
     limits = "".join(
         f"SET LOCAL {name} = '{value}';"
         for name, value in _LIMITS.items()
-        if name != "transaction_timeout" or server_version >= 170000
+        if _is_known(name, server_version)
     )
     return BEGIN + limits
 
@@ -64,8 +65,12 @@ def lift(server_version: int, scope: str = "SESSION") -> str:
 
     :param scope: or LOCAL, for the transaction
     """
-    known = [name for name, since in _IDLE.items() if server_version >= since]
+    known = [name for name in _IDLE if _is_known(name, server_version)]
     return "".join(f"SET {scope} {name} = 0;" for name in known)
+
+
+def _is_known(name: str, server_version: int) -> bool:
+    return server_version >= _SINCE.get(name, 0)
 
 
 def enter(cr, worker: str | None) -> None:

@@ -52,19 +52,20 @@ SELECT id, %(user_id)s, %(reason)s FROM queue_job
     ON CONFLICT (job_id) DO NOTHING
 RETURNING job_id
 """
-_TAKE_STOP = """
-DELETE FROM queue_job_stop WHERE job_id = %s RETURNING reason, user_id
-"""
+#: why a job stops when whoever asked for it gave no reason
+STOPPED = "Stopped"
+_REASON = f"coalesce(nullif(reason, ''), '{STOPPED}')"
+_TAKE_STOP = f"DELETE FROM queue_job_stop WHERE job_id = %s RETURNING {_REASON}"
 _FORGET_STOPS = "DELETE FROM queue_job_stop WHERE job_id = ANY(%s)"
 _ADD_TO_INFO = """
 UPDATE queue_job SET exc_info = concat(exc_info, %s) WHERE id = %s
 """
-_STOPS = "SELECT job_id, reason FROM queue_job_stop WHERE job_id = ANY(%s)"
+_STOPS = f"SELECT job_id, {_REASON} FROM queue_job_stop WHERE job_id = ANY(%s)"
 # Within a transaction that lasts as long as a body: it keeps no lock on the table, and
 # goes on when somebody else does.
-_STOP_REASON = """
+_STOP_REASON = f"""
 SAVEPOINT queue_job_stop; SET LOCAL lock_timeout = '250ms';
-SELECT coalesce(nullif(reason, ''), 'Stopped') FROM queue_job_stop WHERE job_id = %s
+SELECT {_REASON} FROM queue_job_stop WHERE job_id = %s
 """
 _LOOKED = "ROLLBACK TO SAVEPOINT queue_job_stop; RELEASE SAVEPOINT queue_job_stop"
 
@@ -113,10 +114,11 @@ def ask_to_stop(cr, ids: list[int], user_id: int | None, reason: str) -> list[in
     return [row[0] for row in cr.fetchall()]
 
 
-def take_stop(cr, job_id: int) -> tuple[str, int] | None:
-    """Remove the request to stop the job; return its reason and user, or None."""
+def take_stop(cr, job_id: int) -> str | None:
+    """Remove the request to stop the job; return its reason, None: there was none."""
     cr.execute(_TAKE_STOP, (job_id,))
-    return cr.fetchone()
+    row = cr.fetchone()
+    return row[0] if row else None
 
 
 def forget_stops(cr, ids: list[int]) -> None:

@@ -297,7 +297,8 @@ class TestManyFiles(HoldCase):
             self.lose(records)
             wait_until(lambda: self.holders(records), "it is held again")
             files.append(claiming.of(records.env).cr._cnx.fileno())
-            self.assertFalse(watching._is_hung_up(records.env.cr._cnx))
+            cnx = records.env.cr._cnx
+            self.assertFalse(connections.shows(cnx, watching._HUNG_UP))
 
         self.once(act)
         self.delay("leave", "x")
